@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,8 +25,12 @@ from mkindex.sources.requested import parse_request
 from support.builds import cold_build, publish, scratch_directory
 from support.command_line import Run
 from support.growing import add, cold_union, remove, resealed, rounds_of_writers, union
+from support.locks import pylock
 from support.trees import OWN_DIRECTORY, file_identities, read_tree
 from support.wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MTIME = 1_700_000_000
 DEMO = "demo-1.0-py3-none-any.whl"
@@ -441,6 +445,28 @@ def test_pipes_in_the_tree_are_not_opened(tmp_path: Path, old: Path, new: Path) 
     os.mkfifo(tmp_path / "public/simple/demo/index.v1_json")
     with pytest.raises(SourceError, match=r"demo/index\.v1_json is missing, or was changed since mkindex"):
         add(new, tmp_path / "public")
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"[metadata]\n[")]
+)
+def test_a_published_lock_that_cannot_be_read_stops_the_run(
+    tmp_path: Path, new: Path, damage: Callable[[Path], object]
+) -> None:
+    wheel = write_wheel(tmp_path, "locked", "1.0")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    entry = f'{{ path = "{wheel.name}", hashes = {{ sha256 = "{sha256}" }} }}'
+    package = f'[[packages]]\nname = "locked"\nversion = "1.0"\nwheels = [{entry}]\n'
+    (tmp_path / "pylock.toml").write_text(pylock(package))
+    publish(tmp_path / "pylock.toml", tmp_path / "public")
+    published = tmp_path / "public/locks/pylock.toml"
+    damage(published)
+    before = read_tree(tmp_path / "public")
+    with pytest.raises(SourceError, match=rf"^{published}(: cannot be parsed| is missing, empty or cannot be read)"):
+        add(new, tmp_path / "public")
+    assert read_tree(tmp_path / "public") == before
+    add(tmp_path / "pylock.toml", tmp_path / "public")
+    assert published.stat().st_size > 100
 
 
 # --- builds over an index that was grown ------------------------------------------------------------------------------

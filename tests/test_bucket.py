@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", "application/vnd.pypi.simple.v1+json"
 SHORT, LONG = "max-age=60, must-revalidate", "public, max-age=31536000, immutable"
 MANIFEST, CLAIM = ".mkindex/manifest", ".mkindex/intent"
+LEFT = b"mkindex claim 1 left 00000000000000000000000000000000 1\n"
 
 
 @pytest.fixture
@@ -208,7 +210,7 @@ def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
         add(new)
         assert tree_in(one) == cold_union(tmp_path / "all", many, new)
         counts.append(one.requests)
-    assert len(counts[0]) == len(counts[1]) == 19
+    assert len(counts[0]) == len(counts[1]) == 21
     assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
 
 
@@ -276,6 +278,68 @@ def test_a_mirror_of_objects_of_the_same_bucket_reads_each_of_them_once(
         build(Config(sources=(ADDRESS,), destination=ADDRESS, **cached))  # type: ignore[arg-type]
         assert tree_in(store) == expected
         assert len([request for request in store.requests if request.startswith("STREAM")]) == reads
+
+
+def test_a_page_that_cannot_be_read_does_not_undo_a_yank(source: Path, store: FakeStore) -> None:
+    def fail(number: int, request: str) -> None:
+        if request == "GET simple/demo/index.v1_json":
+            raise StoreError("the store does not answer (operation timed out)")
+
+    publish(source)
+    build(
+        Config(sources=(), destination=ADDRESS),
+        growth=Growth(given=frozenset(), edit=lambda file: file.with_yanked("bad")),
+    )
+    store.fails = fail
+    with pytest.raises(DestinationError, match=rf"^{ADDRESS}: the store does not answer \(operation timed out\)$"):
+        publish(source)
+    assert b'"yanked":"bad"' in tree_in(store)["simple/demo/index.v1_json"]
+
+
+# --- drop folders -----------------------------------------------------------------------------------------------------
+
+
+def consume(source: Path) -> Report:
+    return build(Config(sources=(str(source),), destination=ADDRESS), growth=Growth(consume=True))
+
+
+def test_published_files_are_deleted_from_a_drop_folder(source: Path, store: FakeStore) -> None:
+    before = cold_build(source)
+    assert len(consume(source).consumed or ()) == 2
+    assert (list(source.iterdir()), tree_in(store)) == ([], before)
+
+
+@pytest.mark.parametrize("data", [None, b"damaged"], ids=["missing", "damaged"])
+def test_a_file_whose_object_is_not_whole_stays_in_a_drop_folder(
+    source: Path, store: FakeStore, data: bytes | None
+) -> None:
+    publish(source)
+    key = next(key for key in store.objects if key.endswith(".whl"))
+    store.delete([key]) if data is None else store.put(key, data, FILE_HEADERS)
+    report = consume(source)
+    demo = source / "demo-1.0-py3-none-any.whl"
+    text = "listed, and not deleted, because its copy in DEST is missing or damaged. Check DEST"
+    assert (report.notes, list(source.iterdir())) == ((Note(location=str(demo), text=text),), [demo])
+
+
+@pytest.mark.parametrize("grace", [0, 7])
+def test_a_file_that_another_writer_removes_meanwhile_stays_in_a_drop_folder(
+    source: Path, store: FakeStore, grace: int
+) -> None:
+    add(source)
+    nothing = Config(sources=(), destination=ADDRESS, grace=grace, prune=True)
+    waiting = [Growth(given=frozenset({"grace"}), is_removed=lambda file: file.project == "demo")]
+
+    def remove_after_plan(number: int, request: str) -> None:
+        if request == f"HEAD {CLAIM}" and waiting:
+            growth = waiting.pop()
+            store._lock.release()
+            build(nothing, growth=growth)
+            store._lock.acquire()
+
+    store.fails = remove_after_plan
+    consume(source)
+    assert [path.name for path in source.iterdir()] == ["demo-1.0-py3-none-any.whl"]
 
 
 # --- writers that die -------------------------------------------------------------------------------------------------
@@ -453,6 +517,43 @@ def test_a_writer_plans_again_if_another_one_published_meanwhile(
     assert tree_in(store) == cold_union(tmp_path / "all", source, others, new)
 
 
+@pytest.mark.parametrize("grace", [0, 7], ids=["page and file", "page"])
+def test_what_another_writer_is_about_to_delete_is_not_taken_for_published(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: int
+) -> None:
+    store = FakeStore()
+    use(monkeypatch, store, ClaimTimes())
+    publish(source)
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy2(source / "demo-1.0-py3-none-any.whl", again)
+    begun, waits = threading.Event(), threading.Event()
+    adder: list[int] = []
+
+    def meet(number: int, request: str) -> None:
+        if request.startswith("DELETE ") and not begun.is_set():  # the manifest is that without the project
+            begun.set()
+            store._lock.release()
+            assert waits.wait(30)
+            store._lock.acquire()
+        elif threading.get_ident() in adder and request == f"GET {CLAIM}":  # the plan is made
+            waits.set()
+
+    def add_again() -> None:
+        adder.append(threading.get_ident())
+        add(again)
+
+    store.fails = meet
+    nothing = Config(sources=(), destination=ADDRESS, grace=grace, prune=True)
+    with ThreadPoolExecutor(2) as threads:
+        removed = threads.submit(build, nothing, growth=Growth(is_removed=lambda file: file.project == "demo"))
+        assert begun.wait(30)
+        threads.submit(add_again).result()
+        removed.result()
+    assert broken_links(store) == []
+    assert {"simple/demo/index.html", "simple/demo/"} <= store.objects.keys()
+
+
 def test_a_writer_that_another_one_took_for_dead_publishes_nothing_more(
     source: Path, tmp_path: Path, store: FakeStore
 ) -> None:
@@ -505,11 +606,15 @@ def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
     assert MANIFEST not in store.objects
 
 
+@pytest.mark.parametrize("has_absent", [False, True], ids=["no conditions", "If-None-Match only"])
+@pytest.mark.parametrize("is_taken_over", [False, True], ids=["new claim", "claim of a dead writer"])
 def test_a_store_without_conditional_writes_is_named(
-    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch, has_absent: bool, is_taken_over: bool
 ) -> None:
     monkeypatch.setattr("mkindex.publish.claim.SETTLING_TIME", 0.0)
-    store.ignores_conditions = True
+    store.ignores_conditions, store.ignores_etags = not has_absent, has_absent
+    if is_taken_over:
+        store.put(CLAIM, LEFT, FILE_HEADERS)
     report = publish(source)
     text = (
         "this store has no conditional writes, so another mkindex that publishes at the same moment can undo this. "
@@ -517,6 +622,32 @@ def test_a_store_without_conditional_writes_is_named(
     )
     assert Note(location=ADDRESS, text=text) in report.findings
     assert tree_in(store) == cold_build(source)
+
+
+def test_an_intent_that_was_taken_over_is_not_lost_if_the_store_fails_then(source: Path, store: FakeStore) -> None:
+    publish(source)
+    write_wheel(source, "added", "1.0")
+    store.fails = lambda number, request: (
+        fail_at(1, ProcessKilled)(1, request) if request == f"PUT {MANIFEST}" else None
+    )
+    with pytest.raises(ProcessKilled):
+        publish(source)
+    (source / "added-1.0-py3-none-any.whl").unlink()
+    writes_of_claim: list[str] = []
+
+    def fail(number: int, request: str) -> None:
+        if request == f"PUT {CLAIM}":
+            writes_of_claim.append(request)
+            if len(writes_of_claim) == 2:
+                raise StoreError("the store answered 500 InternalError")
+
+    store.fails = fail
+    with pytest.raises(DestinationError):
+        publish(source)
+    store.fails = lambda number, request: None
+    publish(source)
+    assert broken_links(store) == []
+    assert b"added" not in tree_in(store)["simple/index.html"]
 
 
 # --- what else can be there -------------------------------------------------------------------------------------------

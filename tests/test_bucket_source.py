@@ -177,6 +177,17 @@ def test_other_objects_are_skipped_or_rejected_and_so_is_an_index_in_the_bucket(
     assert len(entries(tmp_path / "public")) == 3
 
 
+def test_an_empty_object_is_rejected(store: FakeStore, tmp_path: Path) -> None:
+    names = (DEMO, "demo_source-1.0.tar.gz")
+    for name in names:
+        store.put(name, b"", PLAIN)
+    report = index(tmp_path / "public")
+    assert [(one.location, one.reason) for one in report.rejected] == [
+        (HERE + name, "an empty file: copy it again") for name in names
+    ]
+    assert entries(tmp_path / "public").keys() == {CUDA}
+
+
 def test_a_store_that_fails_publishes_nothing(store: FakeStore, tmp_path: Path) -> None:
     def fail(number: int, request: str) -> None:
         if request == f"END {DEMO}":

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.stub import Stubber
+from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
-from mkindex.stores.objects import ChangedObject, MissingObject, Original, StoreError
+from mkindex.stores.objects import ChangedObject, End, MissingObject, Original, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
 from mkindex.stores.s3 import S3Session
 from support.fake_store import FakeStore
-from support.store_contract import CONTRACT, HEADERS
+from support.google_server import run_google
+from support.store_contract import CONTRACT, CONTRACT_OF_CONDITIONS, HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,12 @@ def test_s3_copies_an_object_only_as_it_was_examined(code: str) -> None:
     with stub, pytest.raises(StoreError) as failed:
         here.copy("files/copy", Original(there, "demo", 3, '"an etag"', "0" * 64), HEADERS)
     assert type(failed.value) is {"PreconditionFailed": ChangedObject, "NoSuchKey": MissingObject}[code]
+
+
+@pytest.mark.parametrize("rule", CONTRACT_OF_CONDITIONS)
+def test_google_is_asked_for_conditions_on_generations(rule: Callable[[ObjectStore], None]) -> None:
+    with run_google() as bucket:
+        rule(ObstoreObjects(bucket, parse_bucket("gs://a-bucket/python"), None))
 
 
 @pytest.mark.parametrize(
@@ -228,6 +236,30 @@ def test_a_setting_that_ends_with_white_space_is_refused_by_its_name(
     ]
 
 
+@pytest.mark.parametrize("location", ["s3://a-bucket/python", "az://a-bucket/python"])
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    {
+        "https://user:SECRET@store.example": "has a user name, a query or a fragment, which pages would publish",
+        "https://store.example/?sv=1&sig=SECRET": "has a user name, a query or a fragment, which pages would publish",
+        "https://store.example/#SECRET": "has a user name, a query or a fragment, which pages would publish",
+        "https://[SECRET": "is no address",
+    }.items(),
+)
+@pytest.mark.parametrize("is_option", [True, False])
+def test_an_endpoint_has_no_secrets_that_pages_would_publish(
+    location: str, endpoint: str, reason: str, is_option: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("access_key_id=a", "secret_access_key=b") if location[0] == "s" else ("account_name=a",)
+    if is_option:
+        options = (*options, f"endpoint={endpoint}")
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3" if location[0] == "s" else "AZURE_STORAGE_ENDPOINT", endpoint)
+    with pytest.raises(ConfigError, match=rf"^{location}: the endpoint {reason}\. Give ") as error:
+        open_bucket(location, options, timeout=1.0)
+    assert "SECRET" not in str(error.value)
+
+
 def test_without_the_libraries_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -255,6 +287,25 @@ def test_a_missing_bucket_is_no_missing_object(code: str, monkeypatch: pytest.Mo
     for request in requests:
         with pytest.raises(StoreError, match=r"^the (bucket|container) does not exist: create it first$"):
             request()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["… status code: 416 Range Not Satisfiable: <Error><Code>InvalidRange</Code>", "Received non-partial response"],
+)
+def test_an_empty_object_has_an_end_also_where_no_range_of_it_can_be_requested(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise GenericError(f"Generic S3 error: {text}")
+
+    store = memory()
+    store.put("empty", b"", HEADERS)
+    store.put("other", b"x", HEADERS)
+    monkeypatch.setattr("obstore.get", fail)
+    assert store.read_end("empty", 1) == End(b"", "")
+    with pytest.raises(StoreError):
+        store.read_end("other", 1)
 
 
 DENIED = "Check the credentials and what they permit"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.stores.objects import ABSENT, Conflict, Content, Headers, MissingObject, Original
+from mkindex.stores.objects import ABSENT, Conflict, Content, End, Headers, LargeObject, MissingObject, Original
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,18 @@ def what_is_missing_is_none(store: ObjectStore) -> None:
     assert store.head(ODD) is None
     assert list(store.list()) == []
     assert list(store.names()) == []
+
+
+def what_is_larger_than_asked_for_is_not_read(store: ObjectStore) -> None:
+    store.put("a", b"four", HEADERS)
+    with pytest.raises(LargeObject, match=r"^a is larger than 3 bytes$"):
+        store.get("a", most=3)
+
+
+def the_end_of_a_short_object_is_all_of_it(store: ObjectStore) -> None:
+    for data in b"short", b"":
+        store.put(ODD, data, HEADERS)
+        assert store.read_end(ODD, 1000) == End(data, "")
 
 
 def an_object_is_created_only_once(store: ObjectStore) -> None:
@@ -128,6 +140,8 @@ def directories_have_keys_of_their_own_if_the_store_has_them(store: ObjectStore)
 CONTRACT = [
     what_is_put_can_be_read,
     what_is_missing_is_none,
+    what_is_larger_than_asked_for_is_not_read,
+    the_end_of_a_short_object_is_all_of_it,
     an_object_is_created_only_once,
     an_object_is_replaced_only_as_it_was_read,
     what_is_deleted_is_gone_and_what_is_missing_is_no_error,
@@ -135,4 +149,10 @@ CONTRACT = [
     an_upload_is_whole_or_missing,
     a_store_copies_its_own_objects_as_they_were,
     directories_have_keys_of_their_own_if_the_store_has_them,
+]
+
+CONTRACT_OF_CONDITIONS = [
+    what_is_put_can_be_read,
+    an_object_is_created_only_once,
+    an_object_is_replaced_only_as_it_was_read,
 ]

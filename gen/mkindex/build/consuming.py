@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -33,8 +33,8 @@ _ASIDE = ".mkindex-"  # how the name of a file begins that is about to be delete
 class Holder(Protocol):
     """A destination that knows which files it holds."""
 
-    def holds(self, path: str) -> bool:
-        """Tell whether the file at a path of the tree is as mkindex wrote it."""
+    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+        """Tell of each path of the tree, and size, whether the file is there at this moment as mkindex wrote it."""
 
 
 class ConsumeResult(NamedTuple):
@@ -103,18 +103,21 @@ def put_back_all(config: Config) -> None:
                         _put_back(disk, path.replace(os.sep, "/"))
 
 
-def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int) -> ConsumeResult:
-    """Delete these files from their sources, if the destination holds them.
+def consume(consumable: Sequence[Consumable], destination: Holder, since_ns: int) -> ConsumeResult:
+    """Delete these files from their sources, if the destination holds them at this moment.
 
     `since_ns`: when the sources began to be listed, since the epoch. A file that has changed by now stays.
     """
     paths: list[str] = []
     notes: list[Note] = []
     disks: dict[str, Filesystem] = {}
-    for file, path in consumable:
-        root = file.local.root
-        if not destination.holds(path):
+    held = destination.confirm([(path, file.local.size) for file, path in consumable])
+    for (file, _), is_held in zip(consumable, held, strict=True):
+        if not is_held:
+            text = "listed, and not deleted, because its copy in DEST is missing or damaged. Check DEST"
+            notes.append(Note(location=file.local.location, text=text))
             continue
+        root = file.local.root
         disk = disks.setdefault(root, Filesystem(root))
         try:
             if _delete(disk, file, since_ns):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -98,7 +97,10 @@ def apply_growth(published: Published, growth: Growth, config: Config) -> Publis
 
 
 def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) -> "tuple[Lock, ...]":
-    """Return the lock files that stay in the published tree: those that added ones do not replace."""
+    """Return the lock files that stay in the published tree: those that added ones do not replace.
+
+    Raises SourceError for one that cannot be read: its place in the tree must not be taken by an empty one.
+    """
     root = next((one for one in work.destination.sections() if one.name == ROOT_SECTION), None) if growth else None
     paths = [entry.path for entry, _ in root.entries() if entry.path.startswith(f"{LOCKS_DIRECTORY}/")] if root else ()
     if not paths:
@@ -108,8 +110,14 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
     replaced = {f"{LOCKS_DIRECTORY}/{name}" for name in (INSTALL_MD, *(lock.name for lock in added))}
     kept = []
     for path in sorted(set(paths) - replaced):
-        with suppress(SourceError):  # it is damaged, or not a lock any more
-            kept.append(lock_of(work.destination.read(path, MAX_SIZE + 1), f"{work.destination.root}/{path}"))
+        place = f"{work.destination.root}/{path}"
+        raw = work.destination.read(path, MAX_SIZE + 1)
+        if not raw:
+            raise SourceError(
+                f"{printable(place)} is missing, empty or cannot be read. Give the lock again as a SOURCE, or build "
+                "the index from its sources again"
+            )
+        kept.append(lock_of(raw, place))
     return tuple(kept)
 
 

@@ -29,7 +29,7 @@ from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
-from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
+from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position
@@ -142,8 +142,11 @@ class BucketDestination:
             refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
 
     def read(self, path: str, most: int, start: int = 0) -> bytes:
-        """Return a file of the tree that is not larger than this, or a part of one; b"" if it cannot be read."""
-        with suppress(StoreError):
+        """Return a file of the tree that is not larger than this, or a part of one; b"" if there is none.
+
+        Raises DestinationError.
+        """
+        with self._errors(), suppress(LargeObject, MissingObject):
             if start:
                 return self._store.read(path, start, most, etag="")
             found = self._store.get(path, most=most)
@@ -153,6 +156,17 @@ class BucketDestination:
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours: nobody else has files at paths with their hash."""
         return path in self._read_state().files
+
+    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+        """Tell of each path and size whether pages name this file now, and an object of the size is there."""
+        self._state = None  # another writer may have published since it was read
+        listed = self._read_state().listed_files
+        return self._executor.map(lambda file: file[0] in listed and self._has_size(*file), files)
+
+    def _has_size(self, path: str, size: int) -> bool:
+        with self._errors():
+            found = self._store.head(path)
+        return found is not None and found.size == size
 
     def find(self, path: str, link: Link) -> Artifact | None:
         """Return the file at a path of the tree, as that which a link means; None if it is not published."""
@@ -189,6 +203,8 @@ class BucketDestination:
         if self._state is None:
             with self._errors():
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
+                # A writer that has the claim now may be about to delete objects that this manifest does not name.
+                self._is_overtaken = not self._claim.is_held and self._store.head(INTENT) is not None
             etag, data = (found.etag, found.data) if found else ("", b"")
             self._state = BucketState(etag, data, tuple(self._sections_of(data)))
         return self._state
@@ -212,7 +228,7 @@ class BucketDestination:
         Superseded if another writer published since `sections()` was called; the claim is kept for the next plan.
         """
         with self._errors():
-            if not (plan.has_changes or self._claim.is_held or self._store.head(INTENT)):
+            if not (plan.has_changes or self._claim.is_held or self._is_overtaken):
                 before_commit()
                 return Applied()
             files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]

@@ -26,8 +26,16 @@ class BucketState:
     @cached_property
     def files(self) -> frozenset[str]:
         """The paths of all files."""
-        held = (one for extent, _, _ in self.sections for one in self.held(extent, ()))
-        return frozenset(one.entry.path for one in held if one.entry.stage == Stage.FILE)
+        return frozenset(entry.path for entry in self._file_entries())
+
+    @cached_property
+    def listed_files(self) -> frozenset[str]:
+        """The paths of the files that pages name."""
+        return frozenset(entry.path for entry in self._file_entries() if entry.retired is None)
+
+    def _file_entries(self) -> Iterator[Entry]:
+        held = (one.entry for extent, _, _ in self.sections for one in self.held(extent, ()))
+        return (entry for entry in held if entry.stage == Stage.FILE)
 
     def held(self, extent: Extent | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
         """Yield the entries of a section, and those that a writer which died was to write or delete there."""

@@ -22,6 +22,7 @@ from mkindex.tree.names import INTENT
 
 HEADERS = Headers("text/plain", "no-store")  # of what only mkindex reads
 _FIRST_LINE = re.compile(rb"mkindex claim 1 (held|left) [0-9a-f]{32} [0-9]+\n")
+_UNKNOWN = '"unknown"'  # an ETag that no object has
 SETTLING_TIME = 2.0  # seconds after which all writers see the same claim, without conditional writes
 _LONGEST_PAUSE = 2.0  # seconds between two looks at the claim of another writer
 
@@ -49,7 +50,7 @@ class Claim:
         self._lost = False
         self._writing = threading.Lock()
         self._stopped = threading.Event()
-        self._is_refused = True  # whether the store refuses to create what is there
+        self._is_refused = True  # whether the store refuses writes whose condition does not hold
 
     @property
     def is_exclusive(self) -> bool:
@@ -125,20 +126,7 @@ class Claim:
             self._etag = self._write(ABSENT)
         except Conflict:
             return False
-        try:  # a store without conditional writes does not refuse this
-            self._store.put(INTENT, b"", HEADERS, condition=ABSENT)
-            self._is_refused = False
-        except Conflict:
-            pass
-        if not self.is_exclusive:
-            self._etag = self._write(None)
-            self._sleep(SETTLING_TIME)  # the last of several writers has it
-            found = self._store.get(INTENT, most=LARGEST)
-            if found is None or found.etag != self._etag:
-                self._etag = ""
-                return False
-        self._start_renewing()
-        return True
+        return self._settle()
 
     def _take_over(self, etag: str, theirs: Sequence[Entry]) -> bool:
         self._entries = b"".join(intent.encode([*intent.decode(BytesIO(self._entries)), *theirs]))
@@ -146,6 +134,28 @@ class Claim:
             self._etag = self._write(etag)
         except Conflict:
             return False
+        try:
+            return self._settle()
+        except BaseException:
+            self.leave()  # otherwise the intent of the other writer would be lost
+            raise
+
+    def _settle(self) -> bool:
+        """Tell whether this writer has the claim that it wrote: a store that ignores conditions lets others write it.
+
+        Then the last of several writers has it. Begin to renew it.
+        """
+        for impossible in ABSENT, _UNKNOWN:
+            with suppress(Conflict):
+                self._store.put(INTENT, b"", HEADERS, condition=impossible)
+                self._is_refused = False
+        if not self.is_exclusive:
+            self._etag = self._write(None)
+            self._sleep(SETTLING_TIME)
+            found = self._store.get(INTENT, most=LARGEST)
+            if found is None or found.etag != self._etag:
+                self._etag = ""
+                return False
         self._start_renewing()
         return True
 

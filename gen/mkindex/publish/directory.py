@@ -139,6 +139,10 @@ class DirectoryDestination:
         """Tell whether the file at `path` is ours and unchanged."""
         return self._ownership.holds(path)
 
+    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+        """Tell of each path and size whether the file at `path` is ours and unchanged."""
+        return (self.holds(path) for path, _ in files)
+
     def find(self, path: str, link: Link) -> Artifact | None:
         """Return the file at a path of the tree, as that which a link means; None if there is no regular file."""
         with suppress(OSError):

@@ -20,6 +20,13 @@ class ChangedObject(StoreError):
         super().__init__("changed while it was read: run again")
 
 
+class LargeObject(StoreError):
+    """An object has more bytes than were asked for at most."""
+
+    def __init__(self, key: str, most: int) -> None:
+        super().__init__(f"{key} is larger than {most:,} bytes")
+
+
 class Conflict(Exception):
     """The condition of a put does not hold: another writer has created or replaced the object."""
 
@@ -93,7 +100,7 @@ class ObjectStore(Protocol):
         """Whether the condition of a put is checked by the store itself, so that no other writer can come between."""
 
     def get(self, key: str, *, most: int) -> Content | None:
-        """Return an object of at most `most` bytes; None if there is none."""
+        """Return an object of at most `most` bytes; None if there is none. Raises LargeObject."""
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known about an object without reading it; None if there is none."""

@@ -20,6 +20,7 @@ from mkindex.stores.objects import (
     Content,
     End,
     Headers,
+    LargeObject,
     MissingObject,
     Original,
     StoredObject,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _SHA256_NAMES = ("sha256", "checksum-sha256")  # in the metadata of objects
 _SHA256 = re.compile("[0-9A-Fa-f]{64}")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
+_NO_RANGE = re.compile("status code: 416|InvalidRange|non-partial response")  # what S3 says of an empty object
 _PART = 8 << 20  # bytes of a part of a large upload: 10,000 parts are allowed
 _AT_ONCE = 4  # parts that are uploaded at the same time
 
@@ -43,6 +45,8 @@ class ObstoreObjects:
 
     def __init__(self, store: "Store", address: BucketAddress, url: str | None) -> None:
         self._has_no_suffix = address.scheme == "az"  # a range without its start
+        self._has_generations = address.scheme == "gs"
+        self._generations: dict[str, tuple[str, str]] = {}  # by key: the last ETag, and the generation that has it
         self._store = store
         self._prefix = address.prefix
         self.address = str(address)
@@ -60,8 +64,9 @@ class ObstoreObjects:
             try:
                 found = obstore.get(self._store, self._prefix + key)
                 if found.meta["size"] > most:
-                    raise StoreError(f"{key} is larger than {most:,} bytes")
-                return Content(bytes(found.bytes()), found.meta["e_tag"] or "")
+                    raise LargeObject(key, most)
+                etag = self._remembered(key, found.meta["e_tag"], found.meta["version"])
+                return Content(bytes(found.bytes()), etag)
             except FileNotFoundError as error:
                 _require_bucket(error)
                 return None
@@ -70,7 +75,9 @@ class ObstoreObjects:
         """Return what is known about an object without reading it; None if there is none."""
         with store_errors():
             try:
-                return self._stored(obstore.head(self._store, self._prefix + key))
+                found = obstore.head(self._store, self._prefix + key)
+                self._remembered(key, found["e_tag"], found["version"])
+                return self._stored(found)
             except FileNotFoundError:
                 return None
 
@@ -81,7 +88,12 @@ class ObstoreObjects:
             if size == 0:
                 return End(b"", "")
             part: Any = {"suffix": length} if not self._has_no_suffix else (max(0, size - length), size)
-            found = obstore.get(self._store, self._prefix + key, options={"range": part})
+            try:
+                found = obstore.get(self._store, self._prefix + key, options={"range": part})
+            except exceptions.GenericError as error:
+                if _NO_RANGE.search(str(error)) and self._size(key) == 0:
+                    return End(b"", "")
+                raise
             kept = {name.lower(): str(value) for name, value in found.attributes.items()}
             sha256 = next((kept[name].lower() for name in _SHA256_NAMES if _SHA256.fullmatch(kept.get(name, ""))), "")
             return End(bytes(found.bytes()), sha256)
@@ -153,10 +165,27 @@ class ObstoreObjects:
             raise Conflict from error
 
     def _put(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> str:
-        mode: Any = "overwrite" if condition is None else "create" if condition is ABSENT else {"e_tag": condition}
+        mode: Any = "overwrite" if condition is None else "create"
+        if isinstance(condition, str):
+            mode = {"e_tag": condition, **self._generation(key, condition)}
         path, attributes = self._prefix + key, _attributes(headers)
         done = obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
-        return done["e_tag"] or ""
+        return self._remembered(key, done["e_tag"], done["version"])
+
+    def _remembered(self, key: str, etag: str | None, generation: str | None) -> str:
+        """Return an ETag. Google Cloud Storage has no conditions on it, only on the generation that it belongs to."""
+        if self._has_generations and etag and generation:
+            self._generations[key] = (etag, generation)
+        return etag or ""
+
+    def _generation(self, key: str, etag: str) -> dict[str, str]:
+        """Return the generation of an object as it had this ETag. Raises Conflict if it is known to have another."""
+        if not self._has_generations:
+            return {}
+        last, generation = self._generations.get(key, ("", ""))
+        if last != etag:
+            raise Conflict
+        return {"version": generation}
 
     def _require(self, key: str, condition: Condition) -> None:
         """Raise Conflict if a condition does not hold now."""

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from mkindex.stores.objects import StoreError
 from mkindex.text import printable, redact
@@ -43,6 +44,7 @@ def endpoint_of(option: str | None, *variables: str) -> str:
     """
     candidates = {"--store-option endpoint": option, **{name: os.environ.get(name) for name in variables}}
     name, endpoint = next(((name, value) for name, value in candidates.items() if value), ("", ""))
+    _refuse_secrets(endpoint)
     match = _ENDPOINT.fullmatch(endpoint)
     if endpoint and not (match and int(match[1] or 0) <= _MAX_PORT):
         raise StoreError(
@@ -50,3 +52,16 @@ def endpoint_of(option: str | None, *variables: str) -> str:
             "https://HOST, or as http://HOST:PORT for a server without TLS"
         )
     return endpoint.rstrip("/")
+
+
+def _refuse_secrets(endpoint: str) -> None:
+    """Raise StoreError for an endpoint with what pages must not publish: they name files below it."""
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError as error:
+        raise StoreError("the endpoint is no address. Give one such as https://store.example.com") from error
+    if "@" in parts.netloc or "?" in endpoint or "#" in endpoint:
+        raise StoreError(
+            "the endpoint has a user name, a query or a fragment, which pages would publish. Give its address only, "
+            "and credentials in environment variables"
+        )
