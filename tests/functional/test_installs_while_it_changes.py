@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECONDS = 20 * 60 if os.environ.get("MKINDEX_SOAK") else 20  # with each of three servers
-KEPT = 5  # versions of a project
+KEPT = 40  # versions of a project: on a slow machine, a build takes as long as the writer takes for some of them
 
 
 class Writer:
