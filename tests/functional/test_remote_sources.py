@@ -20,7 +20,7 @@ from support.clients import INSTALLERS, ClientFailed, installed_in_project, inst
 from support.http_servers import serve_directory
 from support.trees import find_broken_links, read_tree
 from support.web_servers import WEB_SERVERS
-from support.wheels import write_wheel
+from support.wheels import TIMESTAMP, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,11 @@ def shared(wheels: Path) -> Iterator[Path]:
         directory = Path(name)
         shutil.copytree(wheels, directory / "wheels")
         (directory / "wheels/README.txt").write_text("read me")
-        write_wheel(directory / "wheels", "a" * 60, "1.0")  # servers shorten such a name in the text of the link
+        # Servers shorten such a name in the text of the link. A Last-Modified of the second of the response is no
+        # upload time, so these files are older.
+        write_wheel(directory / "wheels", "a" * 60, "1.0", mtime=TIMESTAMP)
         (directory / "wheels/more & more").mkdir()
-        write_wheel(directory / "wheels/more & more", "below", "1.0+local")
+        write_wheel(directory / "wheels/more & more", "below", "1.0+local", mtime=TIMESTAMP)
         for path in (directory, *directory.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield directory
