@@ -103,6 +103,7 @@ def user(
     home: ClientHome, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> User:
     scripted_server.isolate_client(monkeypatch, home.path)
+    monkeypatch.chdir(home.path)  # `mkindex client` looks at the pyproject.toml of the current directory
     return User(home, f"{urls['public']}simple/", capsys)
 
 
