@@ -128,8 +128,9 @@ compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, 
 examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
-readme: $(READY)  ## Write the table of options in docs/options.md, and the values of templates in docs/site.md
+readme: $(READY)  ## Write the options into docs/options.md and the manual pages, and the values of templates into docs/site.md
 	PYTHONPATH=tests $(BIN)/python -m support.options_page
+	PYTHONPATH=tests $(BIN)/python -m support.man_pages
 	PYTHONPATH=tests $(BIN)/python -m support.site_docs
 
 BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")

@@ -17,6 +17,7 @@ from mkindex.config.table import OPTIONS as OPTIONS_TABLE
 from mkindex.errors import MkindexError
 from mkindex.text import printable
 from support.command_line import Run
+from support.man_pages import man_pages
 from support.options_page import ROOT, with_options_table
 from support.requirements import skip_or_fail
 from support.trees import read_tree
@@ -320,6 +321,21 @@ def test_each_command_checks_the_public_address_alike_and_repeats_no_secret(
 def test_the_page_of_options_has_the_table() -> None:
     page = (ROOT / "docs/options.md").read_text("utf-8")
     assert with_options_table(page) == page, "run: make readme"
+
+
+def test_the_manual_pages_are_those_of_the_commands() -> None:
+    found = {path.name: path.read_text("utf-8") for path in (ROOT / "man").iterdir()}
+    assert found == man_pages(), "run: make readme"
+
+
+@pytest.mark.parametrize("command", [["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-ww", "-man", "-z"]])
+def test_a_program_that_shows_manual_pages_has_no_warning(command: list[str]) -> None:
+    if not shutil.which(command[0]):
+        skip_or_fail(command[0])
+    pages = sorted(str(path) for path in (ROOT / "man").iterdir())
+    done = subprocess.run([*command, *pages], capture_output=True, text=True, timeout=60, check=False)
+    # A page is the same on each day, so it has no date.
+    assert [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line] == []
 
 
 def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:

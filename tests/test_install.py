@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
 # The files that an installation is built from, without the leftovers of builds and tests.
 SOURCES = (
-    *("gen", "templates", "tests", "examples", "docs", "action", "action.yml"),
+    *("gen", "templates", "man", "tests", "examples", "docs", "action", "action.yml"),
     *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 )
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
@@ -105,7 +105,7 @@ def test_an_installed_mkindex_builds_the_same_tree(
     assert read_tree(tmp_path / "tree") == expected
 
 
-def test_the_wheel_holds_the_package_its_templates_and_nothing_else(wheel: Path, checkout: Path) -> None:
+def test_the_wheel_holds_the_package_its_templates_its_manual_and_nothing_else(wheel: Path, checkout: Path) -> None:
     info = f"mkindex-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
@@ -113,14 +113,18 @@ def test_the_wheel_holds_the_package_its_templates_and_nothing_else(wheel: Path,
     files = [path for path in checkout.glob("templates/**/*") if path.is_file()]
     templates = {f"mkindex/{path.relative_to(checkout).as_posix()}" for path in files}
     assert {"mkindex/py.typed", "mkindex/templates/hosts/Caddyfile"} <= code | templates
+    pages = [path.name for path in (checkout / "man").iterdir()]
+    manual = {f"mkindex-{__version__}.data/data/share/man/man1/{name}" for name in pages}
     names = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
-    assert found == code | templates | {f"{info}/{name}" for name in names}
+    assert found == code | templates | manual | {f"{info}/{name}" for name in names}
 
 
 def test_the_sdist_holds_all_that_the_tests_need(sdist: Path, checkout: Path) -> None:
     with tarfile.open(sdist) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
-    needed = [path for name in ("gen", "templates", "tests", "examples") for path in checkout.glob(f"{name}/**/*")]
+    needed = [
+        path for name in ("gen", "templates", "man", "tests", "examples") for path in checkout.glob(f"{name}/**/*")
+    ]
     missing = {path.relative_to(checkout).as_posix() for path in needed if path.is_file()} - found
     assert missing == set()
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "CONTRIBUTING.md", "SECURITY.md"} <= found

@@ -64,7 +64,7 @@ class ActionResult:
 def checkout(to: Path) -> Path:
     """Copy the files of a checkout that mkindex is installed from, as a runner gets them."""
     to.mkdir()
-    for name in ("gen", "templates", "action"):
+    for name in ("gen", "templates", "man", "action"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore"):
         if (ROOT / name).exists():

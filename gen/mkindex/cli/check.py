@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options
 from mkindex.cli.terminal import (
     DONE,
     PROBLEMS,
@@ -16,6 +16,7 @@ from mkindex.cli.terminal import (
     status_of,
     user_cache,
 )
+from mkindex.config.table import BY_NAME
 from mkindex.errors import MkindexError
 
 
@@ -63,14 +64,14 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="N", help="Check only the N newest files of each project."
 )
-@click.option("--project", multiple=True, metavar="GLOB", help="Check only matching projects. Can be repeated.")
+@click.option("--project", multiple=True, metavar="GLOB", help="Check only matching projects. May be repeated.")
 @click.option("--closure", is_flag=True, help="Also report requirements that nothing in the index satisfies.")
 @click.option(
     "--requirements",
     multiple=True,
     type=click.Path(),
     metavar="FILE",
-    help="For --closure: only what these requirements need, in a file as for pip install -r, or in a lock file. Can be "
+    help="For --closure: only what these requirements need, in a file as for pip install -r, or in a lock file. May be "
     "repeated.",
 )
 @click.option("--why", metavar="REQ", help="Instead of checking, list the files for REQ, and why a client skips each.")
@@ -79,16 +80,16 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     "--python",
     multiple=True,
     metavar="X.Y",
-    help="For --closure and --why: the version of Python. Can be repeated for --closure.  [default: this one]",
+    help="For --closure and --why: the version of Python. May be repeated for --closure.  [default: this one]",
 )
 @click.option(
     "--platform",
     multiple=True,
     metavar="TAG",
-    help="For --closure and --why: linux, macos, windows, or a tag such as musllinux_1_2_x86_64. Can be repeated for "
+    help="For --closure and --why: linux, macos, windows, or a tag such as musllinux_1_2_x86_64. May be repeated for "
     "--closure.  [default: this one]",
 )
-@click.option("--implementation", multiple=True, metavar="NAME", help="For --python: cpython or pypy. Can be repeated.")
+@click.option("--implementation", multiple=True, metavar="NAME", help="For --python: cpython or pypy. May be repeated.")
 @click.option("--extra", multiple=True, metavar="NAME", help="Only this extra of a lock file; none: no extra.")
 @click.option("--group", multiple=True, metavar="NAME", help="Only this group of a lock file; none: no group.")
 @click.option(
@@ -96,8 +97,8 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     metavar="URL",
     help="Also report projects that the index at URL has, too: a client that uses both may take the other's.",
 )
-@click.option("--select", multiple=True, metavar="RULE", help="Apply only this rule. Can be repeated.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Do not apply this rule. Can be repeated.")
+@click.option("--select", multiple=True, metavar="RULE", help="Apply only this rule. May be repeated.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Do not apply this rule. May be repeated.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings, too.")
 @click.option(
     "--format",
@@ -113,23 +114,7 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     metavar="N",
     help="Number of simultaneous requests or reads.  [default: up to 50 for a server]",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.1),
-    default=30.0,
-    metavar="SECONDS",
-    show_default=True,
-    help="Give up an attempt to read from a server after this long without progress.",
-)
-@click.option(
-    "--trust-host",
-    multiple=True,
-    metavar="HOST",
-    help="Send credentials to this host, and read from it even in a private network, if only a page names it. Can be "
-    "repeated.",
-)
-@click.option("--cache-dir", type=click.Path(), metavar="DIR", help="Where to keep results for files on servers.")
-@click.option("--no-cache", is_flag=True, help="Keep no results, and read every file again.")
+@click_options([BY_NAME[name]._replace(group="") for name in ("timeout", "trust_host", "cache_dir", "no_cache")])
 @click.option("--quiet", "-q", is_flag=True, help="Print no notes and no progress.")
 @click.option("--verbose", "-v", is_flag=True, help="Print every finding of each rule.")
 @click.option(
@@ -155,8 +140,7 @@ def check(
     """Check an index, and report what clients will do wrong with it.
 
     DIR_OR_URL is a directory with an index, or the address of an index, made by any tool; or an archive that --archive
-    wrote. Each finding names the page
-    and the file, its impact on pip and uv, and how to fix it.
+    wrote. Each finding names the page and the file, its impact on pip and uv, and how to fix it.
     """
     from mkindex.check.engine import CheckOptions, no_progress
     from mkindex.check.engine import check as run_check

@@ -46,7 +46,7 @@ index, or it could not be read.""",
     "--project",
     multiple=True,
     metavar="NAME_OR_GLOB",
-    help="Only matching projects. Required for poetry. Can be repeated.",
+    help="Only matching projects. Required for poetry. May be repeated.",
 )
 @click.option(
     "--default",

@@ -22,7 +22,7 @@ def fallback_options(command: F) -> F:
         multiple=True,
         metavar="GLOB",
         help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that the "
-        "tree was built with. Can be repeated.",
+        "tree was built with. May be repeated.",
     )
     fallback = click.option(
         "--fallback",

@@ -117,14 +117,18 @@ class Command(click.Command):
             raise click.UsageError(str(error), ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group, records in self.option_groups(ctx).items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+    def option_groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Return how each option is written and what it does, by the heading that it is below."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
                 group = parameter.group if isinstance(parameter, GroupedOption) else ""
                 groups.setdefault(group or (_OTHER if len(groups) > 1 else "Options"), []).append(record)
-        for group, records in groups.items():
-            with formatter.section(group):
-                formatter.write_dl(records)
+        return groups
 
 
 def with_scheme(location: str) -> str:
