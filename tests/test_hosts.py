@@ -21,6 +21,7 @@ from mkindex.site.render import Site
 from mkindex.site.resources import PageResource
 from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, write_files
+from support.growing import add, cold_union
 from support.index_values import FakeFiles, make_index, render_resources
 from support.trees import file_identities, own_files, read_tree
 from support.wheels import metadata, sdist, wheel, wheel_filename, write_wheel
@@ -173,6 +174,23 @@ def test_unlisted_files_count_until_they_are_deleted(
     assert refusal_with(now, grace=900) is None
     assert "2 retired files" in (refusal_with(now - 1, grace=900) or "")
     assert refusal_with(now - 1, grace=0) is None
+
+
+def test_files_and_metadata_that_are_published_count_when_a_release_is_added(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, new = tmp_path / "public", tmp_path / "new"
+    publish(source, public, host="cloudflare-pages")
+    new.mkdir()
+    write_wheel(new, "demo", "3.0", mtime=10**9)
+    tree = cold_union(tmp_path / "all", source, new, host="cloudflare-pages")
+    total = sum(len(content) for path, content in tree.items() if path != "_headers")
+    monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], max_bytes=total - 1))
+    with pytest.raises(NotPublished, match=f"limit {total - 1:,} bytes; this tree has {total:,}: "):
+        add(new, public)
+    monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], max_bytes=total))
+    add(new, public)
+    assert read_tree(public) == tree
 
 
 def test_pages_count_like_files(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

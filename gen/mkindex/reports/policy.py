@@ -25,7 +25,7 @@ def policy_lines(result: PolicyResult) -> Iterator[str]:
     texts = [f"{plural(count, 'file')} {_TEXTS[verdict]}" for verdict, count in counts.items() if count]
     if counts["waits"] and result.first_appears:
         texts[-1] += f" (the first until {result.first_appears})"
-    yield f"Policy: {', '.join(texts) or 'nothing to change'}"
+    yield f"Policy: {', '.join(texts) or 'all files are listed'}"
     if result.moments:
         yield f"        {', '.join(result.moments)}"
 

@@ -38,28 +38,33 @@ def refuse_beyond_limits(
             text = f"{config.host} reserves the path of the page {resource.path}: choose another --simple-path"
             raise NotPublished(text, findings)
     max_pages = _PAGES_PER_FILE * sum(len(project.files) for project in index.projects)
-    if exceeded := _exceeded_limit(host, resources, list(_retired_files(config, kept)), max_pages):
+    if exceeded := _exceeded_limit(config, resources, list(_sizes_in_destination(config, kept)), max_pages):
         raise NotPublished(f"{config.host}: {exceeded}. {host.advice}", findings)
 
 
-def _retired_files(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
+def _sizes_in_destination(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
     """Yield size and name of the files at these paths in the destination, as far as they exist."""
     for path in paths:
         with suppress(OSError):
             yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
 
 
-def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[SizedFile], max_pages: int) -> str | None:
-    """Return the first limit that a tree exceeds, with the largest files; None if there is none.
+def _exceeded_limit(
+    config: Config, resources: Iterable[Resource], retired: list[SizedFile], max_pages: int
+) -> str | None:
+    """Return the first limit of the host that a tree exceeds, with the largest files; None if there is none.
 
     `max_pages`: bytes that all pages together can have.
     """
-    files, pages = list(retired), []
+    host, files, pages = HOSTS[config.host or ""], list(retired), []
     for resource in resources:
         if isinstance(resource, FileResource):
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
-            files.append((Span.parse(resource.file.metadata_span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
+            if span := resource.file.metadata_span:
+                files.append((Span.parse(span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
+            else:  # published before, and not read now
+                files += _sizes_in_destination(config, [resource.path])
         elif isinstance(resource, VariantsResource):
             files.append((len(resource.document.content), resource.document.filename))
         elif resource.path not in host.written_files:  # files that the host reads and does not serve
