@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -446,7 +445,7 @@ def test_on_a_host_that_replaces_sites_links_to_files_of_mkindex_are_refused_unl
         "other-1.0.tar.gz). If this tree replaces that site, they would be lost: `mkindex add SOURCE... DEST "
         "--previous URL` keeps what is published there. If it is published elsewhere, say where with --url"
     )
-    assert len(build(replace(config, url="https://other.example.org/")).files) == 3
+    assert len(build(config.replace(url="https://other.example.org/")).files) == 3
 
 
 @pytest.mark.parametrize("troubles", [["", "late", "wrong address"], ["", "wrong address", "late"]], ids="-".join)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mkindex.check.options import CheckOptions
 from mkindex.config import Config
+from mkindex.config.table import OPTIONS
 from mkindex.config_file import read_config_file
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import parse_bind
@@ -28,6 +28,20 @@ def reason_for(**options: object) -> str | None:
     except ConfigError as error:
         return str(error)
     return None
+
+
+def test_options_cannot_be_changed_and_those_that_do_not_exist_are_type_errors() -> None:
+    options = config(links=True)
+    with pytest.raises(AttributeError, match="links cannot be changed"):
+        options.links = False  # type: ignore[misc]
+    with pytest.raises(TypeError, match="Config has no option color"):
+        config(color="red")
+    with pytest.raises(TypeError, match="Config requires destination"):
+        Config(sources=("wheels",))  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="jobs must be at least 1, not 0"):
+        options.replace(jobs=0)
+    changed = options.replace(links=False)
+    assert (changed == config(), hash(changed) == hash(config()), changed == options) == (True, True, False)
 
 
 def test_only_sources_and_a_destination_are_required() -> None:
@@ -306,7 +320,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         readme-images = true
     """)
     read = read_config_file(toml)
-    assert set(read) == {field.name for field in fields(Config)}
+    assert set(read) == {"sources", "destination", *(one.name for one in OPTIONS)}
     assert read == {
         "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/", "-"],
         "destination": f"{toml.parent}/public",

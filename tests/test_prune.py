@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -179,7 +178,7 @@ def watch_list(tmp_path: Path, on_event: Callable[[Watch, Event], object]) -> No
         rescan=0.2,
     )
     watch = Watch(
-        config, on_event=lambda event: on_event(watch, event), read_config=lambda: (replace(config, prune=True), None)
+        config, on_event=lambda event: on_event(watch, event), read_config=lambda: (config.replace(prune=True), None)
     )
     with suppress(Done):
         watch.run()

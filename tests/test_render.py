@@ -495,7 +495,7 @@ def test_a_mistake_in_a_template_of_the_users_own_is_named_with_its_line(mistake
     template = _make_directory(tmp_path / "templates" / "simple") / "project.html"
     template.write_bytes(MISTAKES[mistake])
     with pytest.raises(MkindexError, match=r"simple/project\.html\D*\b3\b"):
-        build(dataclasses.replace(config, templates=str(tmp_path / "templates")))
+        build(config.replace(templates=str(tmp_path / "templates")))
     assert read_tree(tmp_path / "public") == before
 
 

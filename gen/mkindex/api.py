@@ -94,7 +94,7 @@ def remove_from_index(
     asked = [requests] if isinstance(requests, str) else requests
     files = find_requested(config, [parse_request(text) for text in asked])
     # The user named the files, so neither their share of the index nor an empty index is a surprise.
-    config = dataclasses.replace(config, prune=True, allow_empty=True)
+    config = config.replace(prune=True, allow_empty=True)
     return build(config, growth=removal_of(files, frozenset(options)))
 
 

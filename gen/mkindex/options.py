@@ -1,9 +1,8 @@
 """The description of one option: command line, mkindex.toml, MKINDEX_* and the table in docs/options.md follow it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 from mkindex.errors import ConfigError
 
@@ -89,8 +88,8 @@ def option(
     default: T,
     help_text: str,
     *,
-    group: str,
-    key: str | None = None,
+    group: str = "",
+    key: str = "",
     short: str = "",
     metavar: str = "",
     choices: Sequence[str] = (),
@@ -101,35 +100,89 @@ def option(
     path: Literal["", "file", "directory", "location"] = "",
     shapes: bool = False,
 ) -> T:
-    """Return a dataclass field that is an option. The field's type says what kind of option it is."""
-    metadata = {
-        "key": key,
-        "help": help_text,
-        "group": group,
-        "short": short,
-        "metavar": metavar,
-        "choices": tuple(choices),
-        "minimum": minimum,
-        "maximum": maximum,
-        "unit": unit,
-        "automatic": automatic,
-        "path": path,
-        "shapes": shapes,
-    }
-    made: T = field(default=default, metadata={"option": metadata})
-    return made
+    """Return the value of a class attribute that is an option, for `Options`. Its type says what kind of option it is.
+
+    `group`: another heading than that of the class. `key`: another one than the name, with hyphens.
+    """
+    made: Any = Option(
+        name="",
+        key=key,
+        kind=object,
+        default=default,
+        help=help_text,
+        group=group,
+        short=short,
+        metavar=metavar,
+        choices=tuple(choices),
+        minimum=minimum,
+        maximum=maximum,
+        unit=unit,
+        automatic=automatic,
+        path=path,
+        shapes=shapes,
+    )
+    return made  # type: ignore[no-any-return]
 
 
-def options_of(cls: type[Any]) -> tuple[Option, ...]:
-    """Return the options among the fields of a dataclass, in their order."""
-    found = []
-    for one in fields(cls):
-        if metadata := dict(one.metadata.get("option", {})):
-            kind, choices = _kind(one.type)
-            metadata["key"] = metadata["key"] or one.name.replace("_", "-")
-            metadata["choices"] = metadata["choices"] or choices
-            found.append(Option(name=one.name, kind=kind, default=one.default, **metadata))
-    return tuple(found)
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Options:
+    """Frozen values of options. The annotated attributes of a class are its options, after those of its bases.
+
+    To type checkers, subclasses are dataclasses. Generating the methods of one with 80 fields would take a tenth of the
+    time of a build with nothing to do.
+    """
+
+    OPTIONS: ClassVar[tuple[Option, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}  # of all fields that have one, in order
+    _required: ClassVar[tuple[str, ...]] = ()  # fields without a default, which are no options
+
+    def __init_subclass__(cls, *, heading: str = "") -> None:
+        """Collect the options of a class, which `heading` stands above in --help unless they name another group."""
+        declared = {name: cls.__dict__.get(name) for name in cls.__annotations__}
+        own = [_complete(one, name, cls.__annotations__[name], heading) for name, one in declared.items() if one]
+        bases: list[type[Options]] = [base for base in cls.__bases__ if issubclass(base, Options)]
+        cls.OPTIONS = (*(one for base in bases for one in base.OPTIONS), *own)
+        cls._defaults = {one.name: one.default for one in cls.OPTIONS}
+        cls._required = (*(name for base in bases for name in base._required), *declared.keys() - cls._defaults.keys())
+        for one in own:
+            setattr(cls, one.name, one.default)
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 (the types of the fields)
+        for name in self._required:
+            if name not in values:
+                raise TypeError(f"{type(self).__name__} requires {name}")
+        for name in values:
+            if name not in self._defaults and name not in self._required:
+                raise TypeError(f"{type(self).__name__} has no option {name}")
+        vars(self).update(self._defaults | values)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(vars(self).items()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+def _complete(made: Option, name: str, annotation: Any, heading: str) -> Option:  # noqa: ANN401 (however a type is written)
+    """Return an option with what its place in a class says of it."""
+    kind, choices = _kind(annotation)
+    return made._replace(
+        name=name,
+        key=made.key or name.replace("_", "-"),
+        kind=kind,
+        group=made.group or heading,
+        choices=made.choices or choices,
+    )
 
 
 def suggest(given: str, words: Mapping[str, str]) -> str:

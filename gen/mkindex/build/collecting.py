@@ -1,7 +1,7 @@
 """The first half of a build: what the sources have, examined, dated and assembled to an index."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import sort_outcomes
@@ -52,7 +52,7 @@ def collect(
     # Only directories can have different files of one name.
     variant_of = policy.variants.of if policy and policy.variants and policy.variants.by == "directory" else None
     # With growth, the times of what is published come with it.
-    dating = replace(config, previous=None) if growth else config
+    dating = config.replace(previous=None) if growth else config
     files, previous = dated(dating, files, web=work.web, executor=work.connections)
     findings = [*source_findings, *file_findings, *note_missing(dating, previous)]
     arrivals: tuple[File, ...] = ()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -163,7 +162,7 @@ def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]
             text = f"{one.flag} changes for all of the index, from {_shown(before)} to {_shown(value)}"
             notes.append(Note(location=config.destination, text=text))
     try:
-        return work._replace(config=replace(config, **changes)), notes
+        return work._replace(config=config.replace(**changes)), notes
     except (TypeError, InvalidOption) as error:
         raise ConfigError(f"{error} (recorded in {printable(config.destination)})") from error
 

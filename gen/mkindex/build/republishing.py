@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from mkindex.build.examining import examine_all
@@ -104,8 +103,8 @@ def _note_lost_pages(work: Workspace, site: str, base: str) -> Iterator[Note]:
 
 def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tuple[str, ...]) -> list[File]:
     """Return the files of a site: those below one of its addresses are downloaded, others stay where they are."""
-    mirror = work._replace(config=replace(work.config, remote="mirror", files_url=None, keep_going=False))
-    refer = work._replace(config=replace(work.config, remote="reference", keep_going=False))
+    mirror = work._replace(config=work.config.replace(remote="mirror", files_url=None, keep_going=False))
+    refer = work._replace(config=work.config.replace(remote="reference", keep_going=False))
     own = [one for one in artifacts if isinstance(one, Artifact) or one.url.startswith(roots)]
     others = [one for one in artifacts if isinstance(one, Link) and not one.url.startswith(roots)]
     files = []

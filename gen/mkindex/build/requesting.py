@@ -1,7 +1,6 @@
 """What is published already, in the destination or at --previous, and which of these files a request means."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mkindex.build.growing import Published, list_published
@@ -54,7 +53,7 @@ def require_project(config: Config, project: str) -> None:
 
 def _published(config: Config, done: str) -> Published:
     """Return what is published. Raises NotPublished if there is no index; `done` would have happened to it."""
-    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
+    with open_workspace(config.replace(dry_run=True), None, no_progress, nothing) as work:
         published = list_index(work, first=False)
         if config.previous is None and next(work.destination.sections(), None) is None:
             raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())

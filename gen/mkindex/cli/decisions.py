@@ -1,7 +1,6 @@
 """What the commands `yank`, `unyank` and `status` have in common."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +35,7 @@ def decide(
     if text and not text.isprintable():
         raise click.UsageError("--reason must be printable text of one line", ctx)
     config = make_config(ctx, (), destination, options)
-    config = replace(config, policy=governing_policy(ctx, destination))
+    config = config.replace(policy=governing_policy(ctx, destination))
     given = given_options(ctx)
     if project is None:
         decision = decide_yank(config, requests, reason, given)

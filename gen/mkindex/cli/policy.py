@@ -1,6 +1,5 @@
 """The command `policy`."""
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -8,8 +7,9 @@ import click
 from mkindex.cli.build import read_options
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
 from mkindex.cli.terminal import DONE, print_findings, reader_may_leave
+from mkindex.config.output_options import PUBLISHING, WATCHING
 from mkindex.config.site_options import SITE
-from mkindex.config.table import OPTIONS, PUBLISHING, REPORTING, RUN_OPTIONS, WATCHING
+from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
 from mkindex.errors import nothing
 
 _OTHER_GROUPS = (SITE, PUBLISHING, WATCHING, REPORTING)
@@ -52,7 +52,7 @@ def policy(ctx: click.Context, /, explain: str | None, *, dry_run: bool, **optio
         raise click.UsageError("give --explain PROJECT or --dry-run: a build applies the policy", ctx)
     if explain and dry_run:
         raise click.UsageError("--explain and --dry-run exclude each other: give one of them", ctx)
-    config = replace(read_options(ctx, options), dry_run=True, allow_empty=True, prune=True, unyank=True)
+    config = read_options(ctx, options).replace(dry_run=True, allow_empty=True, prune=True, unyank=True)
     if config.policy is None:
         raise click.UsageError(
             "there is no policy: mkindex.toml has no table of a policy, and --policy is not given", ctx

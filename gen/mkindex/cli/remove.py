@@ -58,14 +58,14 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
 
     config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))
     # The user names the files, so neither their share of the index nor an empty index is a surprise.
-    config = replace(config, prune=True, allow_empty=True)
+    config = config.replace(prune=True, allow_empty=True)
     files = find_requested(config, [parse_request(text) for text in requests])
     growth = removal_of(files, given_options(ctx))
     if not (options["yes"] or config.dry_run):
         if not sys.stdin.isatty():
             text = "cannot ask, because standard input is not a terminal. Use --yes, or --dry-run to print the files"
             raise click.UsageError(text, ctx)
-        names = build(replace(config, dry_run=True), growth=growth).removed_files
+        names = build(config.replace(dry_run=True), growth=growth).removed_files
         requested = {file.filename for file in files}
         for name in names:
             print_message(f"  {printable(name)}{'' if name in requested else ' (because of the policy)'}")

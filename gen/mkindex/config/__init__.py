@@ -1,13 +1,12 @@
 """The options of a build: their table, and a checked set of values."""
 
-from dataclasses import dataclass
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from mkindex.config.checks import check
 from mkindex.config.table import BuildOptions
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Config(BuildOptions):
     """The sources, the destination and the options of one build.
 
@@ -16,6 +15,10 @@ class Config(BuildOptions):
 
     def __post_init__(self) -> None:
         check(self)
+
+    def replace(self, **changes: Any) -> Self:  # noqa: ANN401 (the types of the fields)
+        """Return these options with some changes. Raises ConfigError."""
+        return type(self)(**vars(self) | changes)
 
     @property
     def inputs(self) -> tuple[str, ...]:

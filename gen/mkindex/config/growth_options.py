@@ -1,13 +1,12 @@
 """The options of commands that keep what DEST lists: `add`, `remove`, `yank`, `unyank` and `status`."""
 
-from dataclasses import dataclass
+from mkindex.config.output_options import PUBLISHING, WATCHING
+from mkindex.config.source_options import SELECTION
+from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
+from mkindex.options import Options, option
 
-from mkindex.config.table import OPTIONS, PUBLISHING, REPORTING, RUN_OPTIONS, SELECTION, WATCHING
-from mkindex.options import option, options_of
 
-
-@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class AddOptions:
+class AddOptions(Options):
     """The options that only the command `add` has."""
 
     replace: bool = option(
@@ -31,7 +30,7 @@ class AddOptions:
 # Commands without sources have the options that shape the tree, and these.
 _WITHOUT_SOURCES = ("policy", "previous", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
 
-ADD_OPTIONS = options_of(AddOptions)
+ADD_OPTIONS = AddOptions.OPTIONS
 EDIT_OPTIONS = tuple(
     one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _WITHOUT_SOURCES or one.group == REPORTING
 )

@@ -1,23 +1,18 @@
 """The options for names that belong to an index even if it has no file of them."""
 
-from dataclasses import dataclass
-
-from mkindex.config.reader_options import ReaderOptions
-from mkindex.options import option
+from mkindex.options import Options, option
 
 RESERVED = "Reserved names"  # the heading
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class ReserveOptions(ReaderOptions):
-    """The options for reserved names, after those for readers."""
+class ReserveOptions(Options, heading=RESERVED):
+    """The options for reserved names."""
 
     reserve: tuple[str, ...] = option(
         (),
         "These names belong to the index, such as 'acme-*', even if it has no file of them: no --fallback of a server "
         "answers for them. A name without * and ?, and that of a removed project, keeps a page without files. May be "
         "repeated.",
-        group=RESERVED,
         metavar="GLOB",
         shapes=True,
     )
@@ -25,6 +20,5 @@ class ReserveOptions(ReaderOptions):
         (),
         "Give up a name that is reserved since its project was removed, or a glob that the index in DEST reserves. May "
         "be repeated.",
-        group=RESERVED,
         metavar="GLOB",
     )

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -170,7 +169,7 @@ class Triggers:
         """Return a number that changes with the list of files in the sources."""
         if not self._local:
             return 0
-        local = replace(self._config, sources=self._local)
+        local = self._config.replace(sources=self._local)
         try:
             with ThreadPoolExecutor(1) as executor:
                 sources = open_sources(local, WebClient(Cache(None)), executor)
