@@ -305,6 +305,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         settle = 1
         poll = true
         store-option = ["region=eu-central-1"]
+        require-attestations = true
+        attested-by = ["github:acme/*"]
         poll-interval = 5
         rescan = 60
         interval = 3600
@@ -387,6 +389,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "settle": 1,
         "poll": True,
         "store_option": ["region=eu-central-1"],
+        "require_attestations": True,
+        "attested_by": ["github:acme/*"],
         "poll_interval": 5,
         "rescan": 60,
         "interval": 3600,

@@ -17,7 +17,7 @@ from mkindex.build.listing import output_directories
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS
-from mkindex.site.render import Site
+from mkindex.site.layout import Site
 from mkindex.site.resources import PageResource
 from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, write_files

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mkindex.errors import DestinationError
 from mkindex.publish.memory import MemoryDestination
 from mkindex.publish.plan import Destination, FileChanged, HeldEntry, Plan, PublishedSection, Put, plan
-from mkindex.site.render import Site, render
+from mkindex.site.layout import Site
+from mkindex.site.render import render
 from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage

@@ -17,7 +17,8 @@ from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
-from mkindex.site.render import Site, render
+from mkindex.site.layout import Site
+from mkindex.site.render import render
 from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Stage

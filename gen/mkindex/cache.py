@@ -47,6 +47,12 @@ _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, 
 _UNKNOWN: _Row = ("", "", "", 0, None)
 
 
+def is_settled(fingerprint: Fingerprint, read_ns: int) -> bool:
+    """Tell whether a later change of a file that was read at `read_ns` would have changed its fingerprint."""
+    racy_ns = COARSE_RACY_NS if fingerprint.is_coarse else RACY_NS
+    return fingerprint.changed_ns < read_ns - racy_ns
+
+
 class Cache:
     """Facts by path and fingerprint, written when the context ends; without a directory nothing is remembered."""
 
@@ -100,8 +106,7 @@ class Cache:
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have been missed."""
-        racy_ns = COARSE_RACY_NS if fingerprint.is_coarse else RACY_NS
-        if self._database and _is_text(path) and fingerprint.changed_ns < read_ns - racy_ns:
+        if self._database and _is_text(path) and is_settled(fingerprint, read_ns):
             self._add(path, str(fingerprint), facts)
 
     def load(self, keys: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link
 
 from mkindex.model.index import Index, Project, ProjectStatus
-from mkindex.site.render import Site
+from mkindex.site.layout import Site
 from mkindex.site.resources import PageResource
 from support.index_values import FakeFiles, make_index, render_resources
 from support.wheels import write_sdist, write_wheel

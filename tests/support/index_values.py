@@ -20,7 +20,7 @@ from mkindex.tree.manifest import section_key
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.site.render import Site
+    from mkindex.site.layout import Site
     from mkindex.site.resources import FileResource, Resource, SiblingResource
 
 

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 from mkindex.publish.plan import Destination, Plan, plan
-from mkindex.site.render import Site
-from mkindex.site.resources import FileResource, Resource, SiblingResource, VariantsResource
+from mkindex.site.layout import Site
+from mkindex.site.resources import FileResource, ProvenanceResource, Resource, SiblingResource, VariantsResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Entry
 from support.builds import publish
@@ -40,8 +40,8 @@ def read_file(resource: FileResource | SiblingResource) -> bytes:
 
 
 def read_resource(resource: Resource) -> bytes:
-    if isinstance(resource, VariantsResource):
-        return resource.document.content
+    if isinstance(resource, VariantsResource | ProvenanceResource):
+        return resource.content()
     return read_file(resource) if isinstance(resource, FileResource | SiblingResource) else resource.render()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mkindex.build.attesting import attest, has_attestations
 from mkindex.build.examining import sort_outcomes
 from mkindex.build.growing import Growth, Published, apply_growth
 from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing
@@ -43,12 +44,15 @@ def collect(
     """List and examine what the sources have, and assemble the index."""
     config, generation = work.config, None
     listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
-    artifacts, _, statuses, locks, source_findings = listed
+    artifacts, _, statuses, locks, source_findings, beside = listed
     refuse_without_lock(config, locks)
     for lock in locks:
         work.announce(Note(location=lock.name, text=lock.summary))
     refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
     files, file_findings = sort_outcomes(examine(artifacts, work), config)
+    if has_attestations(files, beside, config):
+        files, of_attestations = attest(files, beside, work)
+        file_findings += of_attestations
     # Only directories can have different files of one name.
     variant_of = policy.variants.of if policy and policy.variants and policy.variants.by == "directory" else None
     # With growth, the times of what is published come with it.

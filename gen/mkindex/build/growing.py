@@ -16,7 +16,7 @@ from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
-from mkindex.site.render import Site
+from mkindex.site.layout import Site
 from mkindex.text import printable
 from mkindex.tree.layout import OPTIONS as OPTIONS_LINE
 from mkindex.tree.layout import recorded_options
@@ -77,7 +77,7 @@ def list_published(work: Workspace) -> Published:
 
     work.destination.refuse_damaged()
     source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
-    artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
+    artifacts, known, statuses, _, findings, _ = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
     return Published([*known, *examined], statuses, [*findings, *rejected])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, File, Link
+from mkindex.model.files import Artifact, AttestationFile, File, Link
 from mkindex.model.index import StatusMarker, normalize_name
 from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_source_as_destination
@@ -120,6 +120,7 @@ class Listing(NamedTuple):
     statuses: list[StatusMarker]
     locks: "list[Lock]"
     findings: list[Rejected | Note]
+    attestations: list[AttestationFile]
 
 
 def sort_listing(items: Iterable[SourceItem]) -> Listing:
@@ -127,12 +128,14 @@ def sort_listing(items: Iterable[SourceItem]) -> Listing:
 
     Raises SourceError if two lock files have the same name.
     """
-    listing = Listing([], [], [], [], [])
+    listing = Listing([], [], [], [], [], [])
     for item in items:
         if isinstance(item, (Artifact, Link)):  # the union type would be created for each of 100,000 files
             listing.artifacts.append(item)
         elif isinstance(item, File):
             listing.files.append(item)
+        elif isinstance(item, AttestationFile):
+            listing.attestations.append(item)
         elif isinstance(item, StatusMarker):
             listing.statuses.append(item)
         elif isinstance(item, (Rejected, Note)):

@@ -9,11 +9,11 @@ from mkindex.examine.contents import ContentsReader
 from mkindex.examine.core_metadata import CoreMetadataReader
 from mkindex.examine.details import DetailsReader
 from mkindex.model.index import Index
+from mkindex.site.layout import Site
 from mkindex.site.legacy_json import LegacyJson
 from mkindex.site.library import Library
 from mkindex.site.people import People
 from mkindex.site.readmes import Readmes
-from mkindex.site.render import Site
 from mkindex.site.settings import LOGO_PATHS, MAX_LOGO, Settings, read_settings
 from mkindex.tree.manifest import ROOT_SECTION
 

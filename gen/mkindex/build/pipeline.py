@@ -70,7 +70,7 @@ def build(
                 if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
                     raise
                 if isinstance(reason, FileChanged):
-                    work.cache.forget(reason.file.local.path)
+                    work.cache.forget(reason.path)
         work.cache.replace_fingerprints(applied.links)
         if not config.dry_run:
             _finish(work, prepared.index, collected.generation)

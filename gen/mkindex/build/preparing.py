@@ -31,9 +31,10 @@ from mkindex.publish.refusals import (
     refuse_waiting_in_grown,
     removed_filenames,
 )
+from mkindex.site.layout import Site
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.listings import list_projects, refuse_same_paths
-from mkindex.site.render import Site, render
+from mkindex.site.render import render
 from mkindex.site.resources import ListingPage, Section
 from mkindex.site.templates import Templates
 

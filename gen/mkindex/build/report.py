@@ -10,9 +10,9 @@ from mkindex.model.files import File
 from mkindex.model.index import Index
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan
+from mkindex.site.layout import Site
 from mkindex.site.listings import variant_findings
-from mkindex.site.render import Site
-from mkindex.text import redact, without_quoted
+from mkindex.text import plural, redact, without_quoted
 from mkindex.tree.names import NO_JEKYLL
 
 if TYPE_CHECKING:
@@ -72,10 +72,19 @@ def new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
 
 def warnings(index: Index, site: Site) -> Iterator[Note]:
     """Yield what a person should know about the files of an index."""
+    unnamed = 0
     for project in index.projects:
-        for artifact, facts, _ in project.files:
+        for artifact, facts, _, attested in project.files:
+            if attested:
+                unnamed += 1
             for text in facts.warning.splitlines() if facts.warning else ():
                 yield Note(location=artifact.location, text=text, text_of_many=without_quoted(text))
+    if unnamed and not site.names_provenance:
+        # PEP 740: "The value … SHALL be a fully qualified URL", of a secure origin.
+        advice = "--url must begin with https" if site.url else "give --url to name them, as https://…"
+        verb = "has attestations" if unnamed == 1 else "have attestations"
+        text = f"{plural(unnamed, 'file')} {verb} that pages can name only by an absolute https address: {advice}"
+        yield Note(location="attestations", text=text)
     yield from variant_findings(index.projects, site.variants)
 
 

@@ -48,7 +48,7 @@ def list_site(work: Workspace, *, first: bool) -> Published:
     _refuse_older(config, site, content, first=first)
     if content is None:
         return Published([], [], notes, Generation(1))
-    artifacts, _, statuses, _, _ = sort_listing(content.items)
+    artifacts, statuses = (listed := sort_listing(content.items)).artifacts, listed.statuses
     files = _examined(work, artifacts, content.roots)
     with_files = {file.project for file in files}
     text = "quarantined: the site lists no file of it, so none is published again. If it has files, add them"

@@ -33,9 +33,9 @@ def unlisted(index: Index) -> Unlisted:
 
 def _required_names(project: Project) -> set[str]:
     """Return the names of what the files of a project require; an sdist does not count beside a wheel."""
-    wheels = [facts for _, facts, filename in project.files if filename.endswith(".whl")]
+    wheels = [facts for _, facts, filename, _ in project.files if filename.endswith(".whl")]
     texts = {facts.requires for facts in wheels}
     if len(wheels) < len(project.files):
         built = {facts.version for facts in wheels}
-        texts |= {facts.requires for _, facts, _ in project.files if facts.version not in built}
+        texts |= {facts.requires for _, facts, _, _ in project.files if facts.version not in built}
     return set(" ".join(texts).split())

@@ -59,6 +59,8 @@ def check(options: BuildOptions) -> None:
     for setting in options.store_option:
         if not _SETTING.match(setting):
             raise InvalidOption("store_option", "must be KEY=VALUE, such as region=eu-central-1")
+    if options.attested_by:
+        _check_identities(options)
     if options.archive is not None:
         _check_archive(options, options.archive)
     if options.previous is not None:
@@ -85,6 +87,20 @@ def check(options: BuildOptions) -> None:
     if options.watch and options.dry_run:
         raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
     parse_bind(options.bind)
+
+
+def _check_identities(options: BuildOptions) -> None:
+    from mkindex.model.identities import Identity  # here, since most builds do not need it
+
+    if not options.require_attestations:
+        raise InvalidOption("attested_by", "requires {require_attestations}")
+    for text in options.attested_by:
+        if Identity.parse(text) is None:
+            raise InvalidOption(
+                "attested_by",
+                "must be github:OWNER/REPO, gitlab:GROUP/PROJECT or google:ADDRESS, not {value!r}",
+                value=printable(text),
+            )
 
 
 def _check_archive(options: BuildOptions, archive: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from mkindex.config.attestation_options import AttestationOptions
 from mkindex.config.output_options import (
     WATCHING,
     OutputOptions,
@@ -31,6 +32,7 @@ class BuildOptions(
     LockOptions,
     PolicyOptions,
     ReserveOptions,
+    AttestationOptions,
     OutputOptions,
     SiteOptions,
     ReaderOptions,

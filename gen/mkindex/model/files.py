@@ -86,6 +86,7 @@ class Link(NamedTuple):
     # A text that changes with the file, from an API that listed it in this run: if facts were read for the same
     # revision, no request is made. "": not listed by an API.
     revision: str = ""
+    attestations: tuple[str, ...] = ()  # addresses of `.attestation` files: PEP 740, but no provenance objects
 
     @property
     def is_elsewhere(self) -> bool:
@@ -125,6 +126,27 @@ class Artifact(NamedTuple):
         return self.fingerprint.size
 
 
+class Provenance(NamedTuple):
+    """The provenance object of a file (PEP 740), which is published beside it: the text of its `.provenance` file.
+
+    Its bytes are not kept in memory; there may be one for each file.
+    """
+
+    sha256: str  # of its bytes
+    size: int  # bytes
+    # Files on this machine: the provenance object itself, or with `publishers` the attestations that it is made from.
+    paths: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()  # who made the attestation at each path, as JSON
+
+
+class AttestationFile(NamedTuple):
+    """A file of attestations of one file (PEP 740) that a source found on this machine, not yet opened."""
+
+    path: str  # absolute
+    subject: str  # the path of the file that they are about
+    fingerprint: Fingerprint
+
+
 class Facts(NamedTuple):
     """The facts that were read from a file, as text; "" for missing or unknown ones."""
 
@@ -152,6 +174,7 @@ class File(NamedTuple):
     artifact: Artifact | Link  # a Link is not copied: pages contain its address
     facts: Facts
     filename: str  # the filename of the artifact: files are sorted by it
+    attested: Provenance | None = None  # None: no provenance object is in the tree
 
     @property
     def listing(self) -> Link | None:
@@ -212,7 +235,7 @@ class File(NamedTuple):
 
     @property
     def provenance(self) -> str:
-        """An absolute https URL (PEP 740)."""
+        """The address of a provenance object elsewhere (PEP 740): an absolute https URL."""
         return self.listing.provenance if self.listing else ""
 
     def with_yanked(self, reason: str | None) -> Self:

@@ -241,7 +241,7 @@ def _identities_of(files: list[File], variant_of: Callable[[File], str] | None) 
 
 def _identities(files: list[File]) -> list[str]:
     """Return for each file of a project a text that is the same for files that clients cannot tell apart."""
-    names = [facts.normal_filename or filename for _, facts, filename in files]
+    names = [facts.normal_filename or filename for _, facts, filename, _ in files]
     versions = {file.facts.version for file in files}
     if len(set(map(without_zeros, versions))) == len(versions):
         return names
@@ -262,8 +262,9 @@ def _merge(files: list[File]) -> File:
     """Return the first of several Files with the same bytes, with what the sources of all of them say of the file.
 
     A yank counts even if another source lists the file without one: a directory cannot say that it is yanked. The
-    first reason and the first provenance count. Requires-Python is that of the METADATA of a file on this machine, if
-    there is one. The upload time is the earliest that a source states; an mtime counts only if none does.
+    first reason and the first address of a provenance object count, and the last provenance object. Requires-Python is
+    that of the METADATA of a file on this machine, if there is one. The upload time is the earliest that a source
+    states; an mtime counts only if none does.
     """
     first = files[0]
     listings = [file.listing for file in files if file.listing]
@@ -282,10 +283,13 @@ def _merge(files: list[File]) -> File:
     knowing = (read or [file for file in files if file.requires_python] or files)[0]
     if knowing is not first:
         facts = facts._replace(requires_python=knowing.requires_python, warning=knowing.warning)
+    # The last one, so that `add` can replace it.
+    attested = next((file.attested for file in reversed(files) if file.attested), None)
     if isinstance(first.artifact, Link):
-        return first._replace(artifact=entry, facts=facts)
+        return File(entry, facts, first.filename, attested)
     is_empty = first.artifact.link is None and entry == Link(url="file:", filename=first.filename)
-    return first._replace(artifact=first.artifact._replace(link=None if is_empty else entry), facts=facts)
+    artifact = first.artifact._replace(link=None if is_empty else entry)
+    return File(artifact, facts, first.filename, attested)
 
 
 def _indistinguishable(file: File, rival: File) -> str:

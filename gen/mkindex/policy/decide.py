@@ -84,7 +84,7 @@ class Decider:
         # Most files share version and tags with others, so what is decided for these is remembered.
         known = self._selected.setdefault(tuple(rule.where for rule in rules), {})
         for file in files:
-            _, facts, filename = file
+            _, facts, filename, _ = file
             kind = facts.version, tags_of(filename)
             if kind not in known:
                 known[kind] = _first_mismatch(file, rules)
@@ -95,7 +95,7 @@ class Decider:
         last_first = rules[::-1]
         known = self._yanks.setdefault(tuple(rule.where for rule in rules), {})
         for file in files:
-            _, facts, filename = file
+            _, facts, filename, _ = file
             version = facts.version
             if version not in known:
                 known[version] = tuple(_possible_yanks(version, last_first))

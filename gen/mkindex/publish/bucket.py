@@ -28,7 +28,8 @@ from mkindex.publish.object_keys import ObjectKeys
 from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.refusals import refuse_damaged
-from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
+from mkindex.publish.staging import made_bytes
+from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
@@ -317,8 +318,8 @@ class BucketDestination:
         resource = put.resource
         if isinstance(resource, SiblingResource):
             self._store.put(resource.path, self._origins.metadata(resource.file), FILE_HEADERS)
-        elif isinstance(resource, VariantsResource):
-            self._store.put(resource.path, resource.document.content, FILE_HEADERS)
+        elif isinstance(resource, VariantsResource | ProvenanceResource):
+            self._store.put(resource.path, made_bytes(resource), FILE_HEADERS)
         elif isinstance(resource, FileResource):
             file = resource.file
             original = self._origins.original(file)

@@ -8,7 +8,14 @@ from operator import attrgetter
 
 from mkindex.errors import nothing
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
-from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource, VariantsResource
+from mkindex.site.resources import (
+    FileResource,
+    PageResource,
+    ProvenanceResource,
+    Resource,
+    SiblingResource,
+    VariantsResource,
+)
 from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 
@@ -60,8 +67,8 @@ class MemoryDestination:
     def _bytes(self, resource: Resource) -> bytes:
         if isinstance(resource, PageResource):
             return resource.render()
-        if isinstance(resource, VariantsResource):
-            return resource.document.content
+        if isinstance(resource, VariantsResource | ProvenanceResource):
+            return resource.content()
         data = self._read(resource)
         if _sha256(data) != resource.key:
             raise FileChanged(resource.file)

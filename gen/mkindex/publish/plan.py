@@ -12,6 +12,7 @@ from mkindex.model.wheel_variants import VARIANTS_JSON
 from mkindex.site.resources import FileResource, PageResource, Resource, Section
 from mkindex.text import and_more
 from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage
+from mkindex.tree.names import PROVENANCE_SUFFIX
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -78,14 +79,14 @@ class Applied(NamedTuple):
 class FileChanged(DestinationError):
     """The contents of a file changed after it was examined: something is writing to it. Nothing was published."""
 
-    def __init__(self, file: File) -> None:
-        super().__init__(
-            f"{file.local.path} changed while it was read: wait until it is completely written, then run again"
-        )
+    def __init__(self, file: File, path: str = "") -> None:
+        """`path`: of the file that changed, if it is one beside `file`."""
+        self.path = path or file.local.path
+        super().__init__(f"{self.path} changed while it was read: wait until it is completely written, then run again")
         self.file = file
 
-    def __reduce__(self) -> tuple[type[Self], tuple[File]]:
-        return type(self), (self.file,)  # pickle would call it with the text
+    def __reduce__(self) -> tuple[type[Self], tuple[File, str]]:
+        return type(self), (self.file, self.path)  # pickle would call it with the text
 
 
 class Superseded(DestinationError):
@@ -299,7 +300,7 @@ def _replaced_filenames(puts: Iterable[Put], unlisted: Iterable[Entry]) -> Itera
 def _is_listed_file(entry: Entry) -> bool:
     """Tell whether an entry is a wheel or sdist that a page names; without a key it is from a run that died."""
     is_file = entry.stage == Stage.FILE and entry.retired is None and entry.key != ""
-    return is_file and not entry.path.endswith(VARIANTS_JSON)
+    return is_file and not entry.path.endswith((VARIANTS_JSON, PROVENANCE_SUFFIX))
 
 
 def _filename(entry: Entry) -> str:

@@ -19,7 +19,7 @@ from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
-from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
+from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
@@ -118,8 +118,8 @@ class Staging:
         target = self.temporary_path(number) if is_temporary else resource.path
         if isinstance(resource, SiblingResource):
             fingerprint = self._create(target, self._metadata(resource.file))
-        elif isinstance(resource, VariantsResource):
-            fingerprint = self._create(target, resource.document.content)
+        elif isinstance(resource, VariantsResource | ProvenanceResource):
+            fingerprint = self._create(target, made_bytes(resource))
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
@@ -271,6 +271,15 @@ def read_metadata(file: File, read: Callable[[int, int], bytes]) -> bytes:
     return raw
 
 
+def made_bytes(resource: VariantsResource | ProvenanceResource) -> bytes:
+    """Return the bytes of a resource that is no copy of a file. Raises FileChanged."""
+    try:
+        return resource.content()
+    except (OSError, Unreadable) as error:
+        assert isinstance(resource, ProvenanceResource)
+        raise FileChanged(resource.file, " ".join(resource.attested.paths) or resource.path) from error
+
+
 def _is_large(put: Put) -> bool:
     return isinstance(put.resource, FileResource) and put.resource.file.local.size > CHUNK
 
@@ -287,7 +296,7 @@ def _by_file(puts: Sequence[Put]) -> Iterator[int]:
         resource = puts[number].resource
         assert not isinstance(resource, PageResource)
         # As in its path.
-        return resource.section, resource.key if isinstance(resource, VariantsResource) else resource.file.sha256
+        return resource.section, resource.file.sha256 if isinstance(resource, SiblingResource) else resource.key
 
     siblings = bisect_right(puts, Stage.FILE, key=lambda put: put.resource.stage)
     return merge(range(siblings), range(siblings, _number_of_files(puts)), key=file_key)

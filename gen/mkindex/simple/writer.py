@@ -38,6 +38,7 @@ def make_project_page(
     *,
     href: Callable[[File], str],
     core_metadata: Callable[[File], str],
+    provenance: Callable[[File], str],
     variants_href: Callable[[VariantsJson], str],
 ) -> PageDocument:
     """Return the page of a project: releases in the order of PEP 440, and the files of each by name.
@@ -59,14 +60,21 @@ def make_project_page(
     if has_sizes:
         page["versions"] = [release.version for release in releases]
     page["files"] = make_file_entries(
-        (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
+        (file for release in releases for file in release.files),
+        href=href,
+        core_metadata=core_metadata,
+        provenance=provenance,
     )
     page["files"] += make_variants_entries(releases, variants_href)
     return page
 
 
 def make_file_entries(
-    files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str]
+    files: Iterable[File],
+    *,
+    href: Callable[[File], str],
+    core_metadata: Callable[[File], str],
+    provenance: Callable[[File], str],
 ) -> list[PageDocument]:
     """Return an entry for each file, with the keys that have a value."""
     entries = []
@@ -89,8 +97,8 @@ def make_file_entries(
             entry["yanked"] = listing.yanked or True
         if facts.upload_time:
             entry["upload-time"] = facts.upload_time
-        if listing and listing.provenance:
-            entry["provenance"] = listing.provenance
+        if (listing or file.attested) and (address := provenance(file)):
+            entry["provenance"] = address
         entries.append(entry)
     return entries
 

@@ -14,10 +14,11 @@ Href = Callable[[File], str]
 
 
 class Addresses(NamedTuple):
-    """The addresses of a file and of its core metadata, as seen from a page, and its variant."""
+    """The addresses of a file, its core metadata and its provenance, as seen from a page, and its variant."""
 
     file: Href
     metadata: Href  # "" without one
+    provenance: Href  # likewise
     variant: Href  # the name of its variant, "" without one
 
 
@@ -101,7 +102,7 @@ def _file_view(
         requires_python=file.requires_python,
         variant=addresses.variant(file),
         metadata=addresses.metadata(file),
-        provenance=file.provenance,
+        provenance=addresses.provenance(file),
         yanked=None if file.yanked is None else displayed(file.yanked),
         pythons=tuple(
             str(one) for one in pythons if not is_wheel or any(python.runs_on(one) for python in tags.pythons)

@@ -9,8 +9,8 @@ from mkindex.model.details import HOME_PAGE, Details
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Project, without_zeros
 from mkindex.simple.writer import encode_page
+from mkindex.site.layout import Site
 from mkindex.site.project_view import LABELS, is_address, newest_files, shown_name
-from mkindex.site.render import Site
 from mkindex.site.resources import PageResource, Resource
 from mkindex.tree.manifest import digest
 from mkindex.tree.names import LEGACY_DIRECTORY

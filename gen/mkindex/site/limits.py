@@ -9,9 +9,17 @@ from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
-from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource, VariantsResource
+from mkindex.site.resources import (
+    FileResource,
+    PageResource,
+    ProvenanceResource,
+    Resource,
+    Section,
+    SiblingResource,
+    VariantsResource,
+)
 from mkindex.text import and_more, plural
-from mkindex.tree.names import METADATA_SUFFIX
+from mkindex.tree.names import METADATA_SUFFIX, PROVENANCE_SUFFIX
 
 _PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever contain about one file
 
@@ -67,6 +75,8 @@ def _exceeded_limit(
                 files += _sizes_in_destination(config, [resource.path])
         elif isinstance(resource, VariantsResource):
             files.append((len(resource.document.content), resource.document.filename))
+        elif isinstance(resource, ProvenanceResource):
+            files.append((resource.attested.size, f"{resource.file.filename}{PROVENANCE_SUFFIX}"))
         elif resource.path not in host.written_files:  # files that the host reads and does not serve
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest

@@ -12,9 +12,9 @@ from mkindex.model.index import Index, Project
 from mkindex.site.files_view import Addresses, choices
 from mkindex.site.graph import Graph
 from mkindex.site.install import instructions
+from mkindex.site.layout import Site
 from mkindex.site.library import Library
 from mkindex.site.project_view import newest_files, project_view
-from mkindex.site.render import Site
 from mkindex.site.resources import PageResource, Resource
 from mkindex.site.search import search_paths
 from mkindex.site.settings import Settings
@@ -198,7 +198,13 @@ class People:
         """Return what pages show of a project. The last one is kept: all of its pages are rendered in turn."""
         if self._last is None or self._last[0] is not project:
             details = self._library.details.get(project.name)
-            addresses = Addresses(partial(self._site.href, depth=_DEPTH), self._metadata_address, self._variant_of)
+            site = self._site
+            addresses = Addresses(
+                file=partial(site.href, depth=_DEPTH),
+                metadata=self._metadata_address,
+                provenance=partial(site.provenance_href, depth=_DEPTH),
+                variant=self._variant_of,
+            )
             view = project_view(
                 project,
                 details,

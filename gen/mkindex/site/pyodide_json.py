@@ -7,8 +7,8 @@ from typing import Any
 from mkindex.model.files import File
 from mkindex.model.index import Index
 from mkindex.simple.writer import encode_page
+from mkindex.site.layout import Site
 from mkindex.site.legacy_json import file_entry
-from mkindex.site.render import Site
 from mkindex.site.resources import PageResource
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest
 from mkindex.tree.names import PYODIDE_JSON

@@ -1,18 +1,13 @@
 """Render an index: the resources of the published tree, with keys, and their bytes when they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from typing import NamedTuple
 
-from mkindex import __version__
 from mkindex.closure.unlisted import unlisted
-from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
-from mkindex.model.variants import Variants
 from mkindex.model.wheel_variants import VariantsJson
 from mkindex.simple.html_writer import encode_project_html, encode_root_html
 from mkindex.simple.writer import (
@@ -24,6 +19,8 @@ from mkindex.simple.writer import (
     make_root_page,
     make_variants_entries,
 )
+from mkindex.site.keys import project_keys
+from mkindex.site.layout import Site, quote_path
 from mkindex.site.listings import Listings, list_projects, variant_indexes
 from mkindex.site.resources import (
     FileResource,
@@ -34,9 +31,9 @@ from mkindex.site.resources import (
     Resource,
     Section,
     SiblingResource,
+    with_provenance,
     with_variants,
 )
-from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     GENERATION_TXT,
@@ -51,10 +48,6 @@ from mkindex.tree.names import (
     NOT_FOUND_HTML,
     file_path,
 )
-
-if TYPE_CHECKING:
-    from mkindex.sources.generation import Generation
-    from mkindex.sources.locks.lock import Lock
 
 
 class _Root(NamedTuple):
@@ -73,60 +66,6 @@ class _Root(NamedTuple):
 
 # The keys of the pages of each project, by variant: None is the main index.
 _Keys = Mapping[str | None, Mapping[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """The layout and addresses of the published tree. Only here are addresses joined and quoted."""
-
-    simple_path: str = "simple"  # of the Simple API, below the root; "": it is the root
-    files_url: str | None = None  # where files are served from, if they are not in the tree
-    files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
-    links: bool = False  # whether there is a page with every file
-    json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
-    legacy_json: bool = False  # whether there is legacy JSON, which `render()` is given
-    locks: "tuple[Lock, ...]" = ()  # that files were taken from
-    generation: "Generation | None" = None  # of a site that each deployment replaces; without its listing
-    url: str | None = None  # public address of the root, for lock files
-    reserves_names: bool = False  # whether the main index has a page even for a project of which it lists no file
-    variants: Variants | None = None  # that have an index of their own
-    host: Host = field(default_factory=Host)  # that the tree is published on
-    templates: Templates = field(default_factory=Templates)
-
-    def simple(self, *parts: str) -> str:
-        """Return a path in the Simple API."""
-        return "/".join([self.simple_path, *parts] if self.simple_path else parts)
-
-    def href(self, file: File, *, depth: int) -> str:
-        """Return the address of a file as seen from a page `depth` directories below the root."""
-        if isinstance(file.artifact, Link):
-            return file.artifact.url
-        if self.files_url is not None:
-            return f"{self.files_url.rstrip('/')}/{_quote_path(file.artifact.relative)}"
-        # Only the filename can need quoting.
-        return f"{'../' * depth}{file_path(file.sha256, '')}{_quote_path(file.filename)}"
-
-    def address(self, file: File) -> str:
-        """Return the URL of a file that is not in the tree, "" for one that is."""
-        return "" if self.files_url is None and isinstance(file.artifact, Artifact) else self.href(file, depth=0)
-
-    def core_metadata(self, file: File) -> str:
-        """Return the sha256 of the file's `.metadata` sibling, or "" if there is no sibling."""
-        # A link has core metadata only if the page that it comes from says that there is a sibling.
-        has_sibling = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if has_sibling else ""
-
-    @property
-    def notice_key(self) -> str:
-        """The key of `.nojekyll`: a digest of the notice of the host. If it is new, the notice has not been shown."""
-        return digest(self.host.notice) if self.host.notice else "nothing"
-
-    @cached_property
-    def key(self) -> str:
-        """A digest of everything that all pages depend on."""
-        return digest(
-            __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
-        )
 
 
 class ProjectRenderer:
@@ -155,6 +94,7 @@ class ProjectRenderer:
                 project,
                 href=href,
                 core_metadata=self._site.core_metadata,
+                provenance=self._site.provenance,
                 variants_href=partial(_variants_href, depth=depth),
             )
             self._last = project, depth, document
@@ -163,12 +103,7 @@ class ProjectRenderer:
 
 def _variants_href(document: VariantsJson, *, depth: int) -> str:
     """Return the address of a file that mkindex makes, which is in the tree wherever the wheels are."""
-    return f"{'../' * depth}{_quote_path(file_path(document.sha256, document.filename))}"
-
-
-def _quote_path(path: str) -> str:
-    # S3 reads a literal "+" as a space. pip quotes the addresses that it requests, uv sends them as they are.
-    return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
+    return f"{'../' * depth}{quote_path(file_path(document.sha256, document.filename))}"
 
 
 def render(
@@ -185,9 +120,9 @@ def render(
     `lines`: what the manifest records about the whole tree.
     """
     listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
-    keys = {variant: _project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
+    keys = {variant: project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
     # Only pages for people are of all variants.
-    all_keys = _project_keys(index.projects, site) if site.variants and people else keys[None]
+    all_keys = project_keys(index.projects, site) if site.variants and people else keys[None]
     pages = [*_root_pages(index, site, listings, keys, people.root_pages(all_keys) if people else None)]
     if listing:
         pages.append(listing(listings.of(None), keys[None]))
@@ -226,15 +161,16 @@ def _with_pages_for_people(
 
 def _project_resources(project: Project, own: Iterable[tuple[_Root, Project, str]], site: Site) -> Iterator[Resource]:
     """Yield the resources of a project. `own`: the indexes that list it, what each lists of it, and the key of that."""
+    listings = (listed for _, listed, _ in own)
     if site.files_url is None:
         # Variants can share a file.
         placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
         files = [placed[position] for position in sorted(placed)]  # the order of their paths
-        yield from with_variants(map(FileResource, files), project, (listed for _, listed, _ in own))
+        yield from with_provenance(with_variants(map(FileResource, files), project, listings), project)
         # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
     else:
-        yield from with_variants((), project, (listed for _, listed, _ in own))
+        yield from with_provenance(with_variants((), project, listings), project)
     for root, listed, key in own:
         depth = len(root.path.split("/"))
         for name, render_page in root.pages:
@@ -254,34 +190,6 @@ def _roots(site: Site, listings: Listings, legacy: LegacyPages | None) -> list[_
     if legacy:
         roots.append(_Root(f"{LEGACY_DIRECTORY}/", [(LEGACY_JSON, legacy.page)], has_reserved=False, more=legacy.key))
     return sorted(roots, key=attrgetter("path"))
-
-
-def _project_keys(projects: Iterable[Project], site: Site) -> dict[str, str]:
-    return {project.name: _project_key(project, site) for project in projects}
-
-
-def _project_key(project: Project, site: Site) -> str:
-    texts = [site.key, str(project.status)]
-    is_placed = site.files_url is None
-    for file in project.files:
-        artifact, facts, filename = file
-        link = artifact if isinstance(artifact, Link) else artifact.link
-        yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
-        _, version, sha256, _, python, metadata, _, time, _, name, _, _, variant = facts
-        if link is artifact:
-            address: str | None = artifact.url
-        elif is_placed:
-            address = None
-        else:  # as of a Link to the same place, which `add` makes of it
-            address, metadata = site.href(file, depth=0), site.core_metadata(file)
-        # Unknown values are None, as in the keys of trees that earlier versions published.
-        texts.append(
-            f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
-            f"{yanked!r} {provenance} {name or None} {address}"
-        )
-        if variant:
-            texts.append(variant)
-    return digest(*texts)
 
 
 def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
@@ -314,7 +222,8 @@ def _root_pages(
 
     def render_links() -> bytes:
         files = [file for project in main.projects for release in project.offered_releases() for file in release.files]
-        entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
+        href = partial(site.href, depth=0)
+        entries = make_file_entries(files, href=href, core_metadata=site.core_metadata, provenance=site.provenance)
         releases = (release for project in main.projects for release in project.offered_releases())
         entries += make_variants_entries(releases, partial(_variants_href, depth=0))
         return render_template("links.html", files=entries, legacy=_legacy_metadata(files))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import ClassVar, NamedTuple, Protocol
 
-from mkindex.model.files import File
+from mkindex.model.files import File, Provenance
 from mkindex.model.index import Index, Project
 from mkindex.model.wheel_variants import VariantsJson, variants_documents
 from mkindex.tree.manifest import Stage
-from mkindex.tree.names import METADATA_SUFFIX, file_path
+from mkindex.tree.names import METADATA_SUFFIX, PROVENANCE_SUFFIX, file_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,41 @@ class VariantsResource:
     def key(self) -> str:
         return self.document.sha256
 
+    def content(self) -> bytes:
+        """Return its bytes."""
+        return self.document.content
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceResource:
+    """The provenance object of a file (PEP 740). Its path has its own hash: later, the file may have another one."""
+
+    file: File
+    stage: ClassVar = Stage.FILE
+
+    @property
+    def section(self) -> str:
+        return self.file.project
+
+    @property
+    def path(self) -> str:
+        return provenance_path(self.file)
+
+    @property
+    def key(self) -> str:
+        return self.attested.sha256
+
+    @property
+    def attested(self) -> Provenance:
+        assert self.file.attested
+        return self.file.attested
+
+    def content(self) -> bytes:
+        """Return its bytes. Raises OSError, and Unreadable if they have changed."""
+        from mkindex.examine.attestations import read_sources  # here, since few files have attestations
+
+        return read_sources(self.attested)
+
 
 class PageResource(NamedTuple):
     """A page. Pages with the same key have the same bytes, so an unchanged page is not rendered."""
@@ -80,7 +115,13 @@ class PageResource(NamedTuple):
     optional: bool = False  # clients do not need it: a page that someone else put there stays
 
 
-Resource = FileResource | SiblingResource | VariantsResource | PageResource
+Resource = FileResource | SiblingResource | VariantsResource | ProvenanceResource | PageResource
+
+
+def provenance_path(file: File) -> str:
+    """Return the path of the provenance object of a file that has one."""
+    assert file.attested
+    return file_path(file.attested.sha256, f"{file.filename}{PROVENANCE_SUFFIX}")
 
 
 class Section(NamedTuple):
@@ -133,3 +174,11 @@ def with_variants(files: Iterable[FileResource], project: Project, listed: Itera
     documents = (one for each in listed for one in variants_documents(each.offered_releases()))
     made = {resource.path: resource for resource in (VariantsResource(project.name, one) for one in documents)}
     return sorted((*files, *made.values()), key=attrgetter("path"))
+
+
+def with_provenance(resources: Iterable[Resource], project: Project) -> Iterable[Resource]:
+    """Return resources of the first stage, and the provenance objects of files, in the order of their paths."""
+    attested = {provenance_path(file): file for file in project.files if file.attested}
+    if not attested:
+        return resources
+    return sorted((*resources, *map(ProvenanceResource, attested.values())), key=attrgetter("path"))

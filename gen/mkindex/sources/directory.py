@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import SUFFIXES, has_version, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Fingerprint
+from mkindex.model.files import Artifact, AttestationFile, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable
 from mkindex.tree.names import STATE_DIRECTORY
@@ -29,7 +30,7 @@ class DirectorySource(NamedTuple):
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read, such as the destination
     selection: Selection = EVERYTHING
 
-    def artifacts(self) -> Iterator[Artifact | Rejected | Note]:
+    def artifacts(self) -> Iterator[Artifact | AttestationFile | Rejected | Note]:
         """Yield the files sorted by name within each directory, those of subdirectories last.
 
         Raises SourceError if a directory cannot be read, since its files would look removed.
@@ -51,7 +52,9 @@ class DirectorySource(NamedTuple):
                 names = ", ".join(map(printable, subdirectories[:5])) + (", …" if len(subdirectories) > 5 else "")
                 yield Note(location=self.root, text=f"subdirectories skipped: {names} (use --recursive)")
 
-    def _read(self, prefix: str, visited: set[str]) -> Generator[Artifact | Rejected | Note, None, list[str]]:
+    def _read(
+        self, prefix: str, visited: set[str]
+    ) -> Generator[Artifact | AttestationFile | Rejected | Note, None, list[str]]:
         """Yield the items of one directory, and return the paths of its subdirectories.
 
         `prefix`: path below the root, with a slash at its end, or "". `visited`: real paths, to which those of the
@@ -87,6 +90,10 @@ class DirectorySource(NamedTuple):
                     continue
                 visited.add(real)
                 subdirectories.append(prefix + name)
+            elif stat.S_ISREG(status.st_mode) and (subject := attested_filename(name)):
+                if not is_selective or self.selection.includes_file(subject):
+                    place = f"{self.root}/{prefix}"
+                    yield AttestationFile(place + name, place + subject, Fingerprint.of(status))
             else:
                 yield _not_a_distribution(entry, is_distribution)
         return subdirectories

@@ -19,7 +19,7 @@ from mkindex.sources.recorded import decode
 from mkindex.sources.source import SourceItem
 from mkindex.text import printable
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
-from mkindex.tree.names import INDEX_JSON, METADATA_SUFFIX
+from mkindex.tree.names import INDEX_JSON, METADATA_SUFFIX, PROVENANCE_SUFFIX, file_path
 from mkindex.web.bodies import MAX_PAGE
 
 _BUILD_AGAIN = "So it is not known what this index lists: build it from its sources again"
@@ -64,7 +64,12 @@ class PublishedSource:
                 yield from (self._verified(file, changed) for file in record.files)
 
     def _verified(self, file: File, changed: set[str]) -> File | Artifact | Rejected:
-        """Return a file whose bytes are as they were published; otherwise what is to be examined in its place."""
+        """Return a file whose bytes are as they were published; otherwise what is to be examined in its place.
+
+        A provenance object that somebody changed is listed no more.
+        """
+        if file.attested and file_path(file.attested.sha256, f"{file.filename}{PROVENANCE_SUFFIX}") in changed:
+            file = file._replace(attested=None)
         if isinstance(file.artifact, Link) or changed.isdisjoint(
             (file.artifact.relative, f"{file.artifact.relative}{METADATA_SUFFIX}")
         ):

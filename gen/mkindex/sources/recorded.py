@@ -6,6 +6,7 @@ record may always be missing, or be of another version: then the pages say what 
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from sys import intern
@@ -13,12 +14,12 @@ from typing import Any, NamedTuple
 
 from mkindex.distributions.filenames import SUFFIXES, split_label
 from mkindex.distributions.specifiers import why_unusable
-from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
+from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link, Provenance
 from mkindex.model.index import STATUSES, Project, ProjectStatus, parse_version
 from mkindex.model.wheel_variants import read_variant
 from mkindex.simple.links import clean_provenance, clean_upload_time
 from mkindex.tree.manifest import LONGEST_LINE
-from mkindex.tree.names import file_path
+from mkindex.tree.names import PROVENANCE_SUFFIX, file_path
 
 _FILES, _LONG, _STATUS = b"files\t", b"long\t", b"status\t"
 _FULL = LONGEST_LINE // 2  # bytes after which a line is not continued
@@ -51,6 +52,8 @@ class _Fields(NamedTuple):
     provenance: str = ""
     variant: str = ""
     trusted: bool = False  # no request is made for it
+    attested: str = ""  # sha256 of the provenance object in the tree; "": there is none
+    attested_size: int = 0  # bytes of that
 
 
 _DEFAULTS = tuple(_Fields("", ""))
@@ -81,6 +84,7 @@ def _array(file: File, url: str, core_metadata: str) -> str:
         *(core_metadata, facts.requires, facts.metadata_name, facts.normal_filename, url, file.yanked, file.provenance),
         facts.variant,
         isinstance(file.artifact, Link) and file.artifact.trusted,
+        *(file.attested[:2] if file.attested else ("", 0)),
     ]
     while fields[-1] == _DEFAULTS[len(fields) - 1]:
         fields.pop()
@@ -137,7 +141,7 @@ def _status(name: str, reason: str | None) -> ProjectStatus:
 def _file(project: str, fields: _Fields, root: str) -> File:
     """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
     filename, version, sha256, size, time, python, metadata, requires, name, normal, url = fields[:11]
-    yanked, provenance, variant, trusted = fields[11:]
+    yanked, provenance, variant, trusted, attested, attested_size = fields[11:]
     texts = "".join(
         (filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance, variant)
     )
@@ -151,6 +155,12 @@ def _file(project: str, fields: _Fields, root: str) -> File:
         raise ValueError
     if metadata and not _HASH.fullmatch(metadata):
         raise ValueError
+    own = None
+    if attested:
+        if not _HASH.fullmatch(attested) or type(attested_size) is not int or attested_size < 0:
+            raise ValueError
+        path = file_path(attested, f"{filename}{PROVENANCE_SUFFIX}")
+        own = Provenance(attested, attested_size, (os.path.join(root, path),))
     parse_version(version)  # raises ValueError
     if variant:
         variant = read_variant(variant, split_label(filename)[1])  # raises ValueError
@@ -163,10 +173,10 @@ def _file(project: str, fields: _Fields, root: str) -> File:
             raise ValueError
         sibling = metadata or None
         link = Link(url, filename, sha256, "", python, yanked, sibling, size, time, provenance, trusted is True)
-        return File(link, facts, filename)
+        return File(link, facts, filename, own)
     if size is None or not _HASH.fullmatch(sha256) or (python and why_unusable(python)):
         raise ValueError
     # Pages state the time of the file, whatever its mtime in the tree is.
     entry = Link("file:", filename, sha256, yanked=yanked, upload_time=time, provenance=provenance)
     artifact = Artifact(root, file_path(sha256, filename), Fingerprint(0, size, 0, 0), entry)
-    return File(artifact, facts, filename)
+    return File(artifact, facts, filename, own)

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from mkindex.errors import Note, Rejected
-    from mkindex.model.files import Artifact, File, Link
+    from mkindex.model.files import Artifact, AttestationFile, File, Link
     from mkindex.model.index import StatusMarker
     from mkindex.sources.locks.lock import Lock
 
-# What a source yields: artifacts, links, known files, project statuses, the lock file that it is, and findings.
-SourceItem: TypeAlias = "Artifact | Link | File | StatusMarker | Lock | Rejected | Note"
+# What a source yields: artifacts and the attestations beside them, links, known files, project statuses, the lock file
+# that it is, and findings.
+SourceItem: TypeAlias = "Artifact | AttestationFile | Link | File | StatusMarker | Lock | Rejected | Note"
 
 
 class Source(Protocol):

@@ -28,6 +28,7 @@ DOT_FILES = (NO_JEKYLL, ".htaccess")
 
 FILES_DIRECTORY = "files"
 METADATA_SUFFIX = ".metadata"  # of the sibling with the core metadata of a wheel (PEP 658)
+PROVENANCE_SUFFIX = ".provenance"  # of a provenance object (PEP 740)
 
 
 def file_path(sha256: str, filename: str) -> str:

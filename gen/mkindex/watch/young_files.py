@@ -99,7 +99,7 @@ class LastBuild:
         """End a build that has listed these files."""
         # A mirrored file is not in a source that is watched.
         self._files = {
-            file.local.path: file
+            file.local.path: file if file.attested is None else file._replace(attested=None)  # found in each build
             for file in files
             if isinstance(file.artifact, Artifact) and not (file.local.link and file.local.link.is_elsewhere)
         }

@@ -1,0 +1,44 @@
+"""Attestations of files (PEP 740), between examining them and assembling the index."""
+
+from collections.abc import Iterable, Sequence
+
+from mkindex.build.workspace import Workspace
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import AttestationFile, File
+from mkindex.options import InvalidOption
+
+
+def has_attestations(files: Iterable[File], beside: Sequence[AttestationFile], config: Config) -> bool:
+    """Tell whether there is anything to do for attestations, in a time that every build can spend."""
+    if beside or config.require_attestations:
+        return True
+    is_mirrored = config.remote == "mirror"
+    listings = (file.listing for file in files)
+    return any(one and (one.attestations or (is_mirrored and one.provenance)) for one in listings)
+
+
+def attest(
+    files: Sequence[File], beside: Sequence[AttestationFile], work: Workspace
+) -> tuple[list[File], list[Rejected | Note]]:
+    """Return the files with their provenance objects, and findings. Raises ConfigError without the extra `attest`."""
+    from mkindex.distributions.verification import is_available
+    from mkindex.examine.attestations import AttestationWork, Demand, attach_attestations
+    from mkindex.model.identities import Identity
+
+    config, demand = work.config, None
+    if config.require_attestations:
+        if not is_available():
+            raise InvalidOption("require_attestations", "requires an extra: pip install 'mkindex[attest]'")
+        demand = Demand(tuple(one for text in config.attested_by if (one := Identity.parse(text))))
+    tools = AttestationWork(
+        web=work.web,
+        cache=work.cache,
+        executor=work.connections,
+        tree=work.destination,
+        is_mirrored=config.remote == "mirror",
+        demand=demand,
+        keep_going=config.keep_going,
+        dry_run=config.dry_run,
+    )
+    return attach_attestations(files, beside, tools)
