@@ -43,7 +43,7 @@ def test_the_limit_does_not_grow_for_a_host_that_answers_at_once() -> None:
 
 def test_the_limit_is_halved_once_for_all_requests_that_were_on_their_way() -> None:
     throttle = Throttle(threading.Event())
-    with throttle.place(), throttle.place(), throttle.place():
+    with throttle, throttle, throttle:
         limits = []
         for _ in range(5):
             throttle.report(is_overloaded=True)
@@ -98,10 +98,10 @@ def test_a_thread_that_waits_for_its_turn_ends_when_the_client_is_closed() -> No
     throttle.limit = 1
 
     def wait() -> None:
-        with throttle.place():
+        with throttle:
             pass
 
-    with throttle.place():
+    with throttle:
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
         stopped.set()

@@ -1,13 +1,19 @@
-"""Run work on small files in several processes. It holds the interpreter lock, so threads would not help."""
+"""Run the same work on many items: in processes, if it holds the interpreter lock, or in threads that wait for servers.
+
+Threads would not help to read small files.
+"""
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from mkindex.errors import MkindexError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -16,6 +22,7 @@ _MIN_ITEMS = 1000  # for fewer items, a process costs more than it saves
 _BATCH = 5_000  # items whose results are in memory at the same time
 _PIECES = 16  # for each process
 _MAX_PIECES = 256  # the number of a piece is one byte
+_PULLERS = 50  # calls that take items at the same time, if the executor has as many threads
 
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -140,3 +147,36 @@ def _map_shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], proc
             other.stop()
     for number in range(pieces):
         yield from results.pop(number)
+
+
+def map_pulled(executor: "Executor", work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return the results of `work(item)`, in order. Threads take one item after the other.
+
+    With a Future for each item, this thread would wake up for each, which takes as long as a request. Raises what the
+    first item that fails raises; work that is in progress on later ones is not awaited.
+    """
+    from collections import deque
+    from concurrent.futures import as_completed
+
+    waiting = deque(enumerate(items))
+    results: dict[int, R] = {}
+    failures: dict[int, BaseException] = {}
+
+    def pull() -> None:
+        with suppress(IndexError):
+            while True:
+                number, item = waiting.popleft()
+                try:
+                    results[number] = work(item)
+                except BaseException as error:
+                    failures[number] = error
+                    waiting.clear()
+
+    pulling = [executor.submit(pull) for _ in range(min(len(items), _PULLERS))]
+    try:
+        for _ in as_completed(pulling):
+            if failures and all(number in results for number in range(min(failures))):
+                raise failures[min(failures)]
+    finally:
+        waiting.clear()
+    return [results[number] for number in range(len(items))]

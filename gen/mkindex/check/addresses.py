@@ -1,8 +1,10 @@
 """Addresses as a check needs them: resolved as clients do, and displayed without secrets."""
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from mkindex.simple.plain_files import PLAIN
 from mkindex.text import printable, redact
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -17,6 +19,14 @@ def resolve(base: str, link: str, root: str = "") -> str:
     are taken to be below it.
     """
     link = link.strip()
+    plain = PLAIN.fullmatch(link.partition("#")[0])
+    if plain and not CONTROL.search(link) and (start := _resolve(base, f"{plain[1] or ''}x", root)):
+        return start.removesuffix("x") + plain[2]
+    return _resolve(base, link, root)
+
+
+@lru_cache
+def _resolve(base: str, link: str, root: str) -> str:
     try:
         url = root + link.lstrip("/") if root and re.match(r"/(?!/)", link) else urljoin(base, link)
         parts = urlsplit(url)

@@ -109,6 +109,8 @@ class Walk:
 
         def finish() -> tuple[ProjectResult, list[FileResult]]:
             result, futures = inspecting.popleft()
+            for future in reversed(futures):  # to wait for the last one first wakes this thread only once
+                future.result()
             files = [future.result() for future in futures]
             return (self._with_variants(result, files) if result.variants else result), files
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import Progress
 from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
-from mkindex.simple.links import has_expiring_signature
+from mkindex.simple.links import filename_in, has_expiring_signature
 from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, Refused, RequestFailed
@@ -59,7 +59,7 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     """Request the headers of a file. Raises SourceError if its server gives no usable response."""
     if link.trusted:
         return list_trusted(link)
-    if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
+    if not mirrored and filename_in(link.url.partition("?")[0]) != link.filename:
         reason = "the address does not end in the filename, as pip requires: use --remote mirror"
         return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
     if not mirrored and has_expiring_signature(link.url):
@@ -90,8 +90,9 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
         except RequestFailed as error:
             return reject(link, error, work)
         link = link._replace(sha256=sha256)
-    size = head.size if link.size is None else link.size
-    return CheckedLink(link._replace(size=size), head, fingerprint, facts, end)
+    if link.size is None:
+        link = link._replace(size=head.size)
+    return CheckedLink(link, head, fingerprint, facts, end)
 
 
 def _is_usable(facts: Facts | str | None, work: LinkWork) -> bool:

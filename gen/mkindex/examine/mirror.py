@@ -25,6 +25,7 @@ from mkindex.examine.local import examine
 from mkindex.examine.objects import examine_object, find_object
 from mkindex.examine.reference import list_file
 from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
+from mkindex.parallel import map_pulled
 from mkindex.text import printable
 from mkindex.tree.names import file_path
 from mkindex.web.responses import FileHead, RequestFailed
@@ -75,7 +76,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     """
     different = list(dict.fromkeys(links))
     load_facts(different, work, mirrored=True)
-    checked = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
+    checked = map_pulled(work.executor, lambda link: _find_in_tree(link, tree, work), different)
     missing = [one for one in checked if isinstance(one, CheckedLink)]
     objects = {one.link.url: found for one in missing if tree.takes_objects and (found := find_object(one, work))}
 
@@ -90,7 +91,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
 
     read = [one for one in missing if not _is_copied(one, objects.get(one.link.url), tree)]
     with announce_reading(read, "to mirror them", work) as advance:
-        by_link = dict(zip(different, work.executor.map(get, checked), strict=True))
+        by_link = dict(zip(different, map_pulled(work.executor, get, checked), strict=True))
     return [by_link[link] for link in links]
 
 

@@ -25,6 +25,7 @@ from mkindex.examine.links import (
     remember_facts,
 )
 from mkindex.model.files import Facts, Link, make_file
+from mkindex.parallel import map_pulled
 from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import OutOfReach, RangeStream
 from mkindex.web.responses import FileHead, RequestFailed
@@ -45,10 +46,10 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
         return [list_trusted(link) for link in links]  # there may be a million
     different = list(dict.fromkeys(links))
     load_facts(different, work, mirrored=False)
-    checked = list(work.executor.map(lambda link: _list_without_reading_whole(link, work), different))
+    checked = map_pulled(work.executor, lambda link: _list_without_reading_whole(link, work), different)
     whole = [one for one in checked if isinstance(one, CheckedLink)]
     with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
-        read = work.executor.map(lambda one: list_file(one, work, advance), whole)
+        read = iter(map_pulled(work.executor, lambda one: list_file(one, work, advance), whole))
         outcomes = [next(read) if isinstance(one, CheckedLink) else one for one in checked]
         by_link = dict(zip(different, outcomes, strict=True))
     return [by_link[link] for link in links]
@@ -75,7 +76,7 @@ def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], obj
         remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
     except RequestFailed as error:
         return reject(link, error, work)
-    if isinstance(facts, Facts) and checked.head:
+    if isinstance(facts, Facts) and checked.head and facts.upload_time != checked.head.last_modified:
         facts = facts._replace(upload_time=checked.head.last_modified)
     return make_file(link, facts)
 

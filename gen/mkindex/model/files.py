@@ -264,7 +264,9 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
         return File(artifact, found, filename)
     if link.sha256 not in ("", found.sha256):
         return Rejected(location=artifact.location, reason=describe_mismatch("sha256", link.sha256, found.sha256))
-    return File(artifact, found._replace(upload_time=link.upload_time or found.upload_time), filename)
+    if link.upload_time:
+        found = found._replace(upload_time=link.upload_time)
+    return File(artifact, found, filename)
 
 
 def judge_filename(file: File, *, fix_names: bool, is_placed: bool) -> Rejected | Note:

@@ -22,6 +22,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # which quoting does not change
 _BAD_HOST = "the link has no valid host. Fix the link"
 _MAX_SHOWN = 80  # characters of a malformed hash in a message
+_PLAIN_HASH = re.compile(r"sha256=[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
@@ -43,7 +44,7 @@ def parse_link(address: str) -> Link:
     """
     parts = split_address(address)
     filename = filename_in(parts.path)
-    sha256, other_hash = read_hash(hashes_in(parts.fragment))
+    sha256, other_hash = read_hash_in(parts.fragment)
     url = normalize_url(address, filename, allow_local=True)
     return Link(url=url, filename=filename, sha256=sha256, other_hash=other_hash)
 
@@ -98,7 +99,8 @@ def join_address(page: str, href: str) -> str:
 
 def strip_href(href: str) -> str:
     """Remove what browsers remove by the URL standard: white space around an address, line breaks and tabs in it."""
-    return href.strip().translate({9: None, 10: None, 13: None})
+    href = href.strip()
+    return href if href.isprintable() else href.translate({9: None, 10: None, 13: None})
 
 
 def filename_in(path: str) -> str:
@@ -152,7 +154,14 @@ def hashes_in(fragment: str) -> dict[str, str]:
 
 def pick_hash_in(fragment: str) -> tuple[str, str]:
     """Return the hash in the fragment of an address, as `pick_hash` does."""
-    return pick_hash(hashes_in(fragment))
+    if _PLAIN_HASH.fullmatch(fragment):
+        return fragment.removeprefix("sha256="), ""
+    return pick_hash(hashes_in(fragment)) if fragment else ("", "")
+
+
+def read_hash_in(fragment: str) -> tuple[str, str]:
+    """Return the hash in the fragment of an address, as `read_hash` does."""
+    return pick_hash_in(fragment) if _PLAIN_HASH.fullmatch(fragment) else read_hash(hashes_in(fragment))
 
 
 def read_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
@@ -199,11 +208,12 @@ def clean_text(value: object) -> str:
 def clean_upload_time(value: str) -> str:
     """Return a time in the form that all clients read (PEP 700): no fraction or six digits. "" for anything else."""
     match = _TIME.fullmatch(value)
+    if not match:
+        return ""
     try:
-        datetime.fromisoformat(match[1] if match else "")
+        datetime.fromisoformat(match[1])
     except ValueError:
         return ""
-    assert match
     return f"{match[1]}.{match[2][:6]:0<6}Z" if match[2] and match[2].strip("0") else f"{match[1]}Z"
 
 
@@ -216,5 +226,7 @@ def clean_provenance(value: object) -> str:
 
 def has_expiring_signature(url: str) -> bool:
     """Tell whether an address is signed for a time, as those that object stores give out for private files."""
+    if "?" not in url:
+        return False
     names = {part.partition("=")[0].lower() for part in urlsplit(url).query.split("&")}
     return any(signature <= names for signature in _SIGNATURES)

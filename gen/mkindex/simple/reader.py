@@ -22,14 +22,15 @@ from mkindex.simple.links import (
     clean_text,
     clean_upload_time,
     filename_in,
-    hashes_in,
     join_address,
     normalize_url,
     pick_hash,
     pick_hash_in,
     read_hash,
+    read_hash_in,
     strip_href,
 )
+from mkindex.simple.plain_files import PlainFiles
 from mkindex.simple.roots import ProjectLink, project_links
 from mkindex.text import printable, redact
 
@@ -143,7 +144,8 @@ def parse_json(text: str, url: str) -> Page:
         raise Malformed("is JSON, but has neither projects nor files")
     if len(files) > MAX_LINKS:
         raise Malformed(f"has more than {MAX_LINKS:,} files")
-    targets = [_read_json_file(file, url) for file in files]
+    plain = PlainFiles(url, allow_local=url.startswith("file:"))
+    targets = [_read_json_file(file, url, plain) for file in files]
     name = document.get("name")
     marker = document.get("project-status")
     return Page(
@@ -171,6 +173,8 @@ class _Location(NamedTuple):
     url: str  # that links are relative to: the page, or its <base>
     origin: str  # scheme and host of `url`
     directories: tuple[str, ...]  # paths whose subdirectories are one level below the page
+    is_local: bool
+    files: PlainFiles
 
     @classmethod
     def of(cls, page: str, base: str) -> Self:
@@ -181,7 +185,9 @@ class _Location(NamedTuple):
                 url, parts = joined.geturl(), joined
         # The address of a root may lack its slash, which clients append.
         directories = parts.path.rpartition("/")[0] + "/", f"{parts.path}/"
-        return cls(page, url, f"{parts.scheme}://{parts.netloc}", directories)
+        is_local = page.startswith("file:")
+        files = PlainFiles(url, allow_local=is_local)
+        return cls(page, url, f"{parts.scheme}://{parts.netloc}", directories, is_local, files)
 
     def directory_below(self, target: str) -> str:
         """Return an absolute address without its fragment if it is a directory one level below the page, else ""."""
@@ -210,18 +216,22 @@ def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link
         target = location.origin + href if plain[1] else location.origin + location.directories[0] + href
         directory = location.directory_below(target)
         return _Directory(directory) if directory else _Address(target)
-    try:
-        target = urljoin(location.url, href)
-        parts = urlsplit(target)
-    except ValueError:
-        return None
-    filename = filename_in(parts.path)
+    address, _, fragment = href.partition("#")
+    url, filename = location.files.read(address)
+    target = url
+    if not url:
+        try:
+            target = urljoin(location.url, href)
+            parts = urlsplit(target)
+        except ValueError:
+            return None
+        filename, fragment = filename_in(parts.path), parts.fragment
     if not filename.endswith(SUFFIXES):
         directory = location.directory_below(target)
         return _Directory(directory) if directory else _Address(target.partition("#")[0])
     try:
-        url = normalize_url(target, filename, allow_local=location.page.startswith("file:"))
-        sha256, other_hash = read_hash(hashes_in(parts.fragment)) if parts.fragment else ("", "")
+        url = url or normalize_url(target, filename, allow_local=location.is_local)
+        sha256, other_hash = read_hash_in(fragment)
     except ValueError as error:
         return Rejected(location=redact(target), reason=str(error))
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
@@ -259,7 +269,7 @@ def _load_json(text: str) -> dict[str, Any]:
     return document
 
 
-def _read_json_file(file: object, page: str) -> Link | Rejected | str:
+def _read_json_file(file: object, page: str, plain: PlainFiles) -> Link | Rejected | str:
     """Return the link in an entry of `files`, or the name of a file that is not a wheel or sdist."""
     if not isinstance(file, dict):
         return Rejected(
@@ -273,7 +283,9 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
     if not filename.endswith(SUFFIXES):
         return filename
     try:
-        url = normalize_url(join_address(page, address), filename, allow_local=page.startswith("file:"))
+        url, name = plain.read(address)
+        if name != filename:
+            url = normalize_url(join_address(page, address), filename, allow_local=page.startswith("file:"))
         hashes = file.get("hashes")
         sha256, other_hash = read_hash(hashes if isinstance(hashes, dict) else {})
     except ValueError as error:

@@ -10,11 +10,11 @@ import ipaddress
 import re
 import socket
 from collections.abc import Set as AbstractSet
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from mkindex.web.credentials import host_name
+from mkindex.web.credentials import host_name, start_of
 from mkindex.web.redirects import INVALID
 from mkindex.web.transport import NoResponse
 
@@ -54,7 +54,7 @@ class Networks:
 
         A proxy resolves names itself, so for one, only addresses and `localhost` in the URL are judged.
         """
-        host = urlsplit(url).hostname or ""
+        host = host_name(url)
         if through_proxy and not _is_address(host) and host.rstrip(".").rpartition(".")[2] != "localhost":
             return []
         found = self._resolve(host)
@@ -73,6 +73,12 @@ class Networks:
 
 def ascii_url(url: str) -> str:
     """Return an address whose host is in ASCII, so that all parsers see the same one. Raises NoResponse."""
+    start = start_of(url)
+    return _ascii_start(start) + url[len(start) :]
+
+
+@lru_cache
+def _ascii_start(url: str) -> str:
     try:
         parts = urlsplit(url)
         if not parts.netloc.isascii():
@@ -86,6 +92,7 @@ def ascii_url(url: str) -> str:
     return url
 
 
+@lru_cache(1000)
 def network_of(address: _Address) -> Network:
     """Return the network that an address is in. IPv6 addresses that stand for one of IPv4 are judged as that one."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -102,6 +109,7 @@ def network_of(address: _Address) -> Network:
     return "a public network" if address.is_global and not address.is_multicast else "a private network"
 
 
+@lru_cache
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

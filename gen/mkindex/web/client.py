@@ -246,14 +246,15 @@ class WebClient:
         return repeat_broken(url, ask, self._stopped)
 
     def _read_part(self, response: Response, url: str, length: int) -> bytes:
-        data = bytearray()
+        parts, size = list[bytes](), 0
         for chunk in read_chunks(response, url, self._patience):
-            data += chunk
-            if len(data) > length:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > length:
                 raise RequestFailed(url, f"sends more than the {length:,} bytes that were requested")
-        if len(data) < length:
-            raise RequestFailed(url, f"sends {len(data):,} of the {length:,} bytes that were requested")
-        return bytes(data)
+        if size < length:
+            raise RequestFailed(url, f"sends {size:,} of the {length:,} bytes that were requested")
+        return b"".join(parts)
 
     def open_ranges(self, url: str, size: int, *, validator: str = "", most: int = MAX_FETCHED) -> RangeStream | None:
         """Return a file as a stream that fetches only the parts that are read; None if has_ranges() is False.
@@ -320,7 +321,7 @@ class WebClient:
             raise RequestFailed(url, "stopped")
         sender = self._sender()
         with (
-            sender.throttle(url).place(),
+            sender.throttle(url),
             sender.send(method, url, headers, follow_redirects=follow_redirects) as response,
         ):
             if response.status >= 300:
@@ -329,7 +330,7 @@ class WebClient:
 
     def _file_headers(self, url: str) -> dict[str, str]:
         # The API of GitHub describes a file in JSON, unless it is asked for its bytes.
-        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self.has_token(url) else {})
+        return _UNCOMPRESSED | {"Accept": "application/octet-stream"} if self.has_token(url) else _UNCOMPRESSED
 
     def _require_success(self, response: Response, url: str) -> None:
         if 200 <= response.status < 300:
@@ -339,6 +340,8 @@ class WebClient:
         require_success(response.status, url, unnamed_host=host, authorized=self.has_credentials(response.url))
 
     def _sender(self) -> "Sender":
+        if self._opened:
+            return self._opened
         with self._opening:
             if self._opened is None:
                 # Importing an HTTP library takes longer than checking an unchanged index, so it waits for the first

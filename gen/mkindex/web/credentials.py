@@ -48,6 +48,8 @@ class CredentialStore:
 
     def token_for(self, url: str) -> str:
         """Return the token for an address, "" if there is none."""
+        if not self._tokens:
+            return ""
         below = (start for start in self._tokens if url.startswith(start) and url[len(start) : len(start) + 1] in "/?")
         return next(map(self._tokens.__getitem__, below), "")
 
@@ -104,14 +106,29 @@ def _read_netrc() -> "netrc | None":
     return None
 
 
-@lru_cache
+def start_of(url: str) -> str:
+    """Return the part of an address that tells its host and port, which all files of a host share, or all of it."""
+    end = url.find("/", len("https://")) + 1
+    # urlsplit() removes white space before a scheme, so that a host could begin after that slash.
+    return url[:end] if url.startswith(("http://", "https://")) and end else url
+
+
 def host_name(url: str) -> str:
     """Return the host of an address in lower case, without port."""
+    return _host_name(start_of(url))
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return scheme and host with port of an address, by which credentials and range support are stored."""
+    return _origin(start_of(url))
+
+
+@lru_cache
+def _host_name(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
 @lru_cache
-def origin(url: str) -> tuple[str, str]:
-    """Return scheme and host with port of an address, by which credentials and range support are stored."""
+def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rpartition("@")[2].lower()

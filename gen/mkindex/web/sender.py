@@ -71,19 +71,20 @@ class Sender:
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         url = ascii_url(url)
-        request = Request(method, url, {**headers, **self._credentials.headers(url)}, self._proxies.get(url))
+        proxy = self._proxies.get(url)
         addresses: list[str] = []
         if not self._credentials.is_named(url):
-            addresses = self._networks.addresses(url, through_proxy=bool(request.proxy))
-        elif not request.proxy:
+            addresses = self._networks.addresses(url, through_proxy=bool(proxy))
+        elif not proxy:
             self._networks.allow_network_of(url)
-        each = cycle(addresses or [""])
+        fields = {**headers, **self._credentials.headers(url)}
+        each = cycle([Request(method, url, fields, proxy, address) for address in addresses or [""]])
         throttle = self.throttle(url)
 
         def attempt() -> Response:
             start = time.monotonic()
             try:
-                response = self._transport.send(request._replace(address=next(each)))
+                response = self._transport.send(next(each))
             except NoResponse as error:
                 throttle.report(is_overloaded=error.is_unreachable)
                 raise

@@ -1,8 +1,7 @@
 """How many requests a host gets at a time: a few at first, more if its answers take time, half if it is overloaded."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 AT_FIRST, MOST = 8, 50  # requests at the same time; uv sends as many
 OVERLOADED = (429, 503)  # these statuses say so
@@ -11,7 +10,7 @@ _CHECK = 0.5  # seconds, after which a thread that waits looks whether everythin
 
 
 class Throttle:
-    """The limit for one host. Several threads use it."""
+    """The limit for one host: a block `with` it waits for a place, and has it until it ends. Several threads use it."""
 
     def __init__(self, stopped: threading.Event) -> None:
         self.limit = AT_FIRST
@@ -20,22 +19,21 @@ class Throttle:
         self._ignored = 0  # responses to come that were requested before the limit was halved
         self._changed = threading.Condition()
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Wait until the host may get one more request, and count it until the block ends."""
+    def __enter__(self) -> None:
         with self._changed:
             while self._busy >= self.limit and not self._stopped.is_set():
                 self._changed.wait(_CHECK)
             self._busy += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy -= 1
-                # The place that just became free is for the next request of this thread, as a rule. To wake another
-                # thread, which would find it taken, costs as much as a request.
-                if self._busy < max(1, self.limit - 1):
-                    self._changed.notify()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._busy -= 1
+            # The place that just became free is for the next request of this thread, as a rule. To wake another
+            # thread, which would find it taken, costs as much as a request.
+            if self._busy < max(1, self.limit - 1):
+                self._changed.notify()
 
     def report(self, *, is_overloaded: bool, is_persistent: bool = True, seconds: float = QUICK) -> None:
         """Take note of how the host answered, and after how many seconds.
