@@ -586,7 +586,8 @@ def test_a_writer_that_did_not_run_for_a_while_looks_whether_it_still_has_the_cl
 
     def take_over(number: int, request: str) -> None:
         if request == "PUT simple/demo/index.html":
-            store.objects[CLAIM] = store.objects[CLAIM]._replace(etag='"of another writer"')
+            theirs = LEFT.replace(b"left", b"held")
+            store.objects[CLAIM] = store.objects[CLAIM]._replace(data=theirs, etag='"of another writer"')
 
     store.fails = take_over
     with pytest.raises(DestinationError, match=rf"^{ADDRESS}: another mkindex process took over, because this one"):
@@ -594,6 +595,71 @@ def test_a_writer_that_did_not_run_for_a_while_looks_whether_it_still_has_the_cl
     assert MANIFEST not in store.objects
     assert store.objects[CLAIM].etag == '"of another writer"'
     assert "simple/index.html" not in store.objects
+
+
+def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_claim(
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, store, ClaimTimes(renewal=0.0, lease=60.0, patience=0.0))
+    monkeypatch.setattr("mkindex.publish.claim.Claim._start_renewing", lambda claim: None)
+
+    def renew_unseen(number: int, request: str) -> None:
+        if request == "PUT simple/demo/index.html":
+            claim = store.objects[CLAIM]
+            store.objects[CLAIM] = claim._replace(data=claim.data.replace(b" 1\n", b" 99\n", 1), etag='"unseen"')
+
+    store.fails = renew_unseen
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+    assert CLAIM not in store.objects
+
+
+def test_a_file_that_others_added_and_removed_meanwhile_is_uploaded_again(
+    source: Path, tmp_path: Path, store: FakeStore
+) -> None:
+    store.has_digests = True
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    add(source, grace=0)
+    before = store.objects[MANIFEST]
+    others = [add]
+
+    def add_and_remove(number: int, request: str) -> None:
+        if request == f"PUT {CLAIM}" and others:  # the first writer has uploaded its file
+            others.pop()
+            store._lock.release()
+            add(new)
+            nothing = Config(sources=(), destination=ADDRESS, grace=0)
+            build(nothing, growth=Growth(is_removed=lambda file: file.version == "2.0"))
+            assert store.objects[MANIFEST][:2] == before[:2]
+            store._lock.acquire()
+
+    store.fails = add_and_remove
+    add(new)
+    assert tree_in(store) == cold_union(tmp_path / "all", source, new)
+
+
+def test_a_page_that_somebody_replaced_is_not_deleted(source: Path, store: FakeStore) -> None:
+    publish(source)
+    theirs = store.objects["simple/demo/index.html"]._replace(data=b"a page of somebody else")
+    store.objects["simple/demo/index.html"] = theirs
+    (source / "demo-1.0-py3-none-any.whl").unlink()
+    report = publish(source, prune=True)
+    assert tree_in(store) == cold_build(source) | {"simple/demo/index.html": theirs.data}
+    assert any("simple/demo/index.html" in note.location + note.text for note in report.notes)
+
+
+def test_a_site_whose_logo_is_missing_is_published_without_one(tmp_path: Path, store: FakeStore) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_bytes(b"<svg/>")
+    for name in "many", "new":
+        (tmp_path / name).mkdir()
+        write_wheel(tmp_path / name, name, "1.0")
+    publish(tmp_path / "many", site=True, site_logo=str(logo))
+    del store.objects["assets/logo.svg"]
+    add(tmp_path / "new")
+    assert tree_in(store) == cold_union(tmp_path / "all", tmp_path / "many", tmp_path / "new", site=True)
 
 
 def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(

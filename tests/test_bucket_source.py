@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex.build.pipeline import build
+from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.stores.objects import Headers, StoreError
 from support.builds import publish
 from support.fake_store import FakeStore, use
+from support.page_server import PageServer, html_page
 from support.trees import read_tree
 from support.wheels import sdist, wheel
 
@@ -139,6 +143,37 @@ def test_objects_are_named_at_the_address_of_files_url(store: FakeStore, tmp_pat
         f"https://cdn.example/whl/{DEMO}",
         "https://cdn.example/whl/a%20b/demo-2.0-py3-none-any.whl",
     }
+
+
+def test_two_buckets_can_be_behind_one_address(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = FakeStore(address="s3://other")
+    other.put("other-1.0-py3-none-any.whl", wheel("other", "1.0"), PLAIN)
+    use(monkeypatch, store, others={"s3://other": other})
+    location = ("s3://a-bucket/python", "s3://other")
+    build(Config(sources=location, destination=str(tmp_path / "public"), files_url="https://cdn.example/"))
+    assert {name: one["hashes"]["sha256"] for name, one in entries(tmp_path / "public").items()} == {
+        **{name: sha256(store, name) for name in store.objects},
+        "other-1.0-py3-none-any.whl": sha256(other, "other-1.0-py3-none-any.whl"),
+    }
+
+
+@pytest.mark.parametrize("path", ["below/secret-1.0-py3-none-any.whl", "../secret-1.0-py3-none-any.whl"])
+def test_a_page_of_another_source_does_not_reach_what_the_user_did_not_name(
+    path: str, store: FakeStore, tmp_path: Path
+) -> None:
+    store.put(path, wheel("secret", "1.0"), PLAIN)  # it is private, and the listing does not have it
+    reads(store)
+    with closing(PageServer()) as server:
+        store.url = f"{server.root}/python/"
+        page = tmp_path / "page.html"
+        page.write_text(html_page(f"{store.url}{path}"))
+        sources = ("s3://a-bucket/python", str(page))
+        report = build(Config(sources=sources, destination=str(tmp_path / "public"), remote="mirror"))
+    assert [request for request in reads(store) if "secret" in request] == []
+    assert [one.location.rpartition("/")[2] for one in report.rejected] == ["secret-1.0-py3-none-any.whl"]
+    assert entries(tmp_path / "public").keys() == {DEMO, CUDA, "demo_source-1.0.tar.gz"}
 
 
 def test_a_mirror_has_the_objects_in_its_tree(store: FakeStore, tmp_path: Path) -> None:

@@ -42,8 +42,11 @@ HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", "application/vnd.pypi.simple.
 SHORT, LONG = "max-age=60, must-revalidate", "public, max-age=31536000, immutable"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+@pytest.fixture(scope="module", params=["moto", "ceph"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    if request.param == "ceph":
+        yield request.getfixturevalue("ceph")
+        return
     with run_bucket(tmp_path_factory.mktemp("server")) as running:
         yield running
 

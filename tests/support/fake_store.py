@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -35,10 +36,14 @@ AT_ONCE = ClaimTimes(
 )  # a claim that does not change between two looks is that of a dead writer
 
 
+LONG_AGO = 1_700_000_000  # seconds since the epoch
+
+
 class Object(NamedTuple):
     data: bytes
     etag: str
     headers: Headers
+    modified: int = LONG_AGO
 
 
 @dataclass
@@ -50,6 +55,7 @@ class FakeStore:
     is_conditional: bool = True
     ignores_conditions: bool = False
     ignores_etags: bool = False  # only that an object does not exist is a condition
+    has_digests: bool = False  # as ETags, as in S3; each write is a second later than the one before
     requests: list[str] = field(default_factory=list)
     sha256: dict[str, str] = field(default_factory=dict)  # in the metadata of objects
     checksums: dict[str, str] = field(default_factory=dict)  # that the store computed
@@ -62,6 +68,9 @@ class FakeStore:
         self.requests.append(request)
         self.fails(len(self.requests), request)
 
+    def _now(self) -> int:
+        return LONG_AGO + (self._writes if self.has_digests else 0)
+
     def directory_key(self, directory: str) -> str | None:
         return directory
 
@@ -71,7 +80,7 @@ class FakeStore:
             found = self.objects.get(key)
             if found and len(found.data) > most:
                 raise LargeObject(key, most)
-            return Content(found.data, found.etag) if found else None
+            return Content(found.data, found.etag, found.modified) if found else None
 
     def head(self, key: str) -> StoredObject | None:
         with self._lock:
@@ -79,7 +88,8 @@ class FakeStore:
             return self._stored(key) if key in self.objects else None
 
     def _stored(self, key: str) -> StoredObject:
-        return StoredObject(key, len(self.objects[key].data), self.objects[key].etag, 1_700_000_000)
+        found = self.objects[key]
+        return StoredObject(key, len(found.data), found.etag, found.modified)
 
     def list(self, prefix: str = "", *, recursive: bool = True) -> Iterator[StoredObject]:
         with self._lock:
@@ -133,7 +143,8 @@ class FakeStore:
             if is_judged and (found.etag if found else ABSENT) != condition:
                 raise Conflict
             self._writes += 1
-            self.objects[key] = Object(data, f'"{self._writes}"', headers)
+            etag = hashlib.sha256(data).hexdigest() if self.has_digests else str(self._writes)
+            self.objects[key] = Object(data, f'"{etag}"', headers, self._now())
             return self.objects[key].etag
 
     def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
@@ -151,7 +162,7 @@ class FakeStore:
             if found.etag != original.etag:
                 raise ChangedObject
             self._writes += 1
-            self.objects[key] = Object(found.data, f'"{self._writes}"', headers)
+            self.objects[key] = Object(found.data, f'"{self._writes}"', headers, self._now())
             self.sha256[key] = original.sha256
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from urllib.request import ProxyHandler, build_opener
+
+import boto3
+from botocore.config import Config as BotoConfig
 
 from support.clients import CLIENTS, KEPT_VARIABLES
 from support.requirements import skip_or_fail
@@ -19,7 +23,6 @@ from support.requirements import skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message
-    from pathlib import Path
 
 NAME = "an-index"
 # S3 answers 404 for a missing key only to users that may list the bucket, and 403 to all others.
@@ -30,6 +33,7 @@ POLICY = {
         {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{NAME}"},
     ],
 }
+KEY, SECRET = "nobody", "nothing"
 _CHANGES = re.compile(r"(PUT|DELETE) /an-index/(\S*?)(?:\?\S*)? HTTP")
 
 
@@ -50,8 +54,8 @@ class Bucket:
         return {
             "no_proxy": "127.0.0.1",
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
@@ -65,9 +69,18 @@ class Bucket:
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout
 
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """Open a client of boto3, which takes less time than a command of the AWS CLI."""
+        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
+        proxies = BotoConfig(proxies={})
+        with closing(boto3.client("s3", endpoint_url=self.endpoint, config=proxies, **keys)) as client:
+            yield client
+
     def listed(self) -> set[str]:
-        listed = self.run("aws", "s3api", "list-objects-v2", "--bucket", NAME, "--query", "Contents[].Key")
-        return set(json.loads(listed) or [])
+        with self.client() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=NAME)
+            return {one["Key"] for page in pages for one in page.get("Contents", ())}
 
     def get(self, key: str) -> tuple[bytes, Message]:
         """Return the bytes and the headers of an object, as a reader gets them over HTTP."""
@@ -76,10 +89,8 @@ class Bucket:
 
     def unfinished_uploads(self) -> list[str]:
         """Return the keys of the uploads in parts that were begun and did not end."""
-        listed = self.run(
-            "aws", "s3api", "list-multipart-uploads", "--bucket", NAME, "--query", "Uploads[].Key || `[]`"
-        )
-        return [str(key) for key in json.loads(listed)]
+        with self.client() as client:
+            return [one["Key"] for one in client.list_multipart_uploads(Bucket=NAME).get("Uploads", ())]
 
     def changes(self) -> list[str]:
         """Return every change since the last call, as "PUT key" or "DELETE key", in the order of the server's log."""
@@ -89,6 +100,14 @@ class Bucket:
         return found
 
 
+def create_bucket(server: Bucket) -> None:
+    """Create the bucket, and let everybody read it."""
+    with server.client() as client:
+        client.create_bucket(Bucket=NAME)
+        client.put_bucket_policy(Bucket=NAME, Policy=json.dumps(POLICY))
+    server.changes()
+
+
 @contextmanager
 def run_bucket(own: Path) -> Iterator[Bucket]:
     """Run a server with an empty bucket; its log is in `own`."""
@@ -96,7 +115,7 @@ def run_bucket(own: Path) -> Iterator[Bucket]:
         if not (CLIENTS / client / ".ready").exists():
             skip_or_fail(f"{client}: make clients")
     log = own / "log"
-    command = [str(CLIENTS / "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"]
+    command = [str(CLIENTS / "moto/bin/python"), str(Path(__file__).with_name("moto_server.py"))]
     with log.open("a") as errors, subprocess.Popen(command, stdout=errors, stderr=errors) as process:
         try:
             deadline = time.monotonic() + 60
@@ -105,9 +124,7 @@ def run_bucket(own: Path) -> Iterator[Bucket]:
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
             made = Bucket(started[1], log)
-            made.run("aws", "s3api", "create-bucket", "--bucket", NAME)
-            made.run("aws", "s3api", "put-bucket-policy", "--bucket", NAME, "--policy", json.dumps(POLICY))
-            made.changes()
+            create_bucket(made)
             yield made
         finally:
             process.kill()

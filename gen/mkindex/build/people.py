@@ -51,4 +51,5 @@ def _settings(work: Workspace, growth: Growth | None) -> Settings:
     root = next((one for one in work.destination.projects() if one.name == ROOT_SECTION), None)
     entries = root.entries() if root else ()
     kept = next((entry.path for entry, is_intact in entries if is_intact and entry.path in LOGO_PATHS), None)
-    return replace(settings, logo=(kept, work.destination.read(kept, MAX_LOGO)) if kept else None)
+    content = work.destination.read(kept, MAX_LOGO) if kept else b""
+    return replace(settings, logo=(kept, content) if kept and content else None)  # somebody may have deleted it

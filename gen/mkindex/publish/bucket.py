@@ -26,7 +26,7 @@ from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
 from mkindex.publish.object_keys import ObjectKeys
 from mkindex.publish.origins import Origins
-from mkindex.publish.plan import Applied, Plan, PublishedSection, Put, Superseded
+from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import made_bytes
 from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
@@ -188,8 +188,11 @@ class BucketDestination:
                 return None
             return hashlib.sha256(self.read(path, manifest.LARGEST)).hexdigest()
 
-    def is_ours(self, entry: Entry) -> bool:
-        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+    def are_ours(self, pages: Sequence[HeldEntry]) -> Iterator[bool]:
+        """Tell of each page whether what is at its path is as mkindex wrote it, or is missing. Reads all of them."""
+        return self._executor.map(lambda page: self._is_ours(page.entry), pages)
+
+    def _is_ours(self, entry: Entry) -> bool:
         with self._errors():
             found = self._store.get(entry.path, most=manifest.LARGEST)
         hashes = {entry.sha256, *(one.sha256 for one in self._intended if one.path == entry.path)} - {""}
@@ -206,8 +209,8 @@ class BucketDestination:
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
                 # A writer that has the claim now may be about to delete objects that this manifest does not name.
                 self._is_overtaken = not self._claim.is_held and self._store.head(INTENT) is not None
-            etag, data = (found.etag, found.data) if found else ("", b"")
-            self._state = BucketState(etag, data, tuple(self._sections_of(data)))
+            etag, modified, data = (found.etag, found.modified, found.data) if found else ("", 0, b"")
+            self._state = BucketState(etag, modified, data, tuple(self._sections_of(data)))
         return self._state
 
     def _sections_of(self, data: bytes) -> Iterator[tuple[Extent, str, int]]:
@@ -267,7 +270,7 @@ class BucketDestination:
 
     def _require_same_state(self, theirs: Sequence[Entry]) -> None:
         """Raise Superseded if the plan was made from another state than that of now."""
-        if theirs or self._is_overtaken or self._etag_there() != self._read_state().etag:
+        if theirs or self._is_overtaken or self._is_replaced():
             self._is_overtaken = False
             self._intended, self._state, self._object_keys = theirs or self._intended, None, ObjectKeys(self._store)
             raise Superseded(f"{printable(self.root)}: another mkindex process published meanwhile. Run again")
@@ -276,12 +279,13 @@ class BucketDestination:
         """Tell whether a page that is not in the manifest may be that of a writer which publishes just now."""
         if not (self._is_overtaken or self._claim.is_held):
             is_claimed = self._store.head(INTENT) is not None
-            self._is_overtaken = is_claimed or self._etag_there() != self._read_state().etag
+            self._is_overtaken = is_claimed or self._is_replaced()
         return self._is_overtaken
 
-    def _etag_there(self) -> str:
-        there = self._store.head(MANIFEST)
-        return there.etag if there else ""
+    def _is_replaced(self) -> bool:
+        """Tell whether the manifest was written again: with the same ETag if a file was added and removed meanwhile."""
+        there, state = self._store.head(MANIFEST), self._read_state()
+        return ((there.etag, there.modified) if there else ("", 0)) != (state.etag, state.modified)
 
     def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:
         state = self._read_state()
@@ -290,12 +294,12 @@ class BucketDestination:
         parts = manifest.encode(manifest_changes(plan, new), before, extents, plan.lines, plan.recorded)
         data = b"".join(parts)
         try:
-            etag = self._store.put(MANIFEST, data, HEADERS, condition=state.etag or ABSENT)
+            self._store.put(MANIFEST, data, HEADERS, condition=state.etag or ABSENT)
         except Conflict as error:
             raise DestinationError(
                 f"{printable(self.root)}: another mkindex process published at the same time. Run again"
             ) from error
-        self._state = BucketState(etag, data, tuple(self._sections_of(data)))
+        self._state = None
 
     def _upload(self, puts: Sequence[Put]) -> None:
         """Upload files and then siblings, which no reader can find yet."""

@@ -17,6 +17,7 @@ class BucketState:
     """A manifest, and the sections in it."""
 
     etag: str  # "": there is none
+    modified: int  # seconds since the epoch; 0: there is none
     data: bytes
     sections: Sequence[tuple[Extent, str, int]]  # with the key, and the number of entries
 

@@ -21,7 +21,7 @@ from mkindex.tree.manifest import LARGEST, DamagedManifest, Entry, NewerManifest
 from mkindex.tree.names import INTENT
 
 HEADERS = Headers("text/plain", "no-store")  # of what only mkindex reads
-_FIRST_LINE = re.compile(rb"mkindex claim 1 (held|left) [0-9a-f]{32} [0-9]+\n")
+_FIRST_LINE = re.compile(rb"mkindex claim 1 (held|left) ([0-9a-f]{32}) [0-9]+\n")
 _UNKNOWN = '"unknown"'  # an ETag that no object has
 SETTLING_TIME = 2.0  # seconds after which all writers see the same claim, without conditional writes
 _LONGEST_PAUSE = 2.0  # seconds between two looks at the claim of another writer
@@ -174,7 +174,19 @@ class Claim:
                 try:
                     self._etag = self._write(self._etag if self.is_exclusive else None)
                 except Conflict:
-                    self._lost = True
+                    self._lost = not self._renew_unseen()
+
+    def _renew_unseen(self) -> bool:
+        """Renew the claim if its last renewal arrived, although no answer did; tell whether it is still ours."""
+        found = self._store.get(INTENT, most=LARGEST)
+        first_line = _FIRST_LINE.match(found.data) if found else None
+        if found is None or first_line is None or first_line[2] != self._writer.encode():
+            return False
+        try:
+            self._etag = self._write(found.etag)
+        except Conflict:
+            return False
+        return True
 
     def _write(self, condition: Condition | None, state: str = "held") -> str:
         """Write the claim, never twice with the same bytes: the ETag of S3 is a digest of them."""

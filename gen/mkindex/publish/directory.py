@@ -20,7 +20,7 @@ from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
 from mkindex.publish.ownership import Ownership, TrustedManifest
-from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
+from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.signals import signals_delayed
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
@@ -179,8 +179,11 @@ class DirectoryDestination:
             except FileNotFoundError:
                 return None
 
-    def is_ours(self, entry: Entry) -> bool:
-        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+    def are_ours(self, pages: Sequence[HeldEntry]) -> Iterator[bool]:
+        """Tell of each page whether what is at its path is as mkindex wrote it, or is missing."""
+        return (page.intact or self._is_ours(page.entry) for page in pages)
+
+    def _is_ours(self, entry: Entry) -> bool:
         if not self._disk.fingerprint(entry.path):
             return True
         with suppress(DestinationError):

@@ -1,7 +1,7 @@
 """A destination in memory, for tests of plans."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -44,9 +44,9 @@ class MemoryDestination:
         """Return the sha256 of the file at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None
 
-    def is_ours(self, entry: Entry) -> bool:
-        """Tell whether the page at the path of an entry is as it was applied, or is missing."""
-        return self.digest(entry.path) in (None, entry.sha256)
+    def are_ours(self, pages: Sequence[HeldEntry]) -> Iterator[bool]:
+        """Tell of each page whether what is at its path is as it was applied, or is missing."""
+        return (self.digest(page.entry.path) in (None, page.entry.sha256) for page in pages)
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. Raises FileChanged before anything is changed."""

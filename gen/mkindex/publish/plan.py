@@ -1,7 +1,7 @@
 """Plans: the writes and deletes after which a destination holds exactly the wanted resources."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -102,8 +102,8 @@ class Destination(Protocol):
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, no matter who wrote it, or None if there is none."""
 
-    def is_ours(self, entry: Entry) -> bool:
-        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+    def are_ours(self, pages: Sequence[HeldEntry]) -> Iterable[bool]:
+        """Tell of each page whether what is at its path is as mkindex wrote it, or is missing."""
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
@@ -128,11 +128,7 @@ def plan(
     foreign = [resource for resource in difference.foreign if resource.path not in transferred]
     foreign_pages = _foreign_pages(foreign)
     puts = _ordered_puts(difference, transferred)
-    edited = [
-        held.entry
-        for held in difference.unlisted
-        if not (held.entry.path in transferred or _is_ours(held, destination))
-    ]
+    edited = _edited_pages(difference.unlisted, transferred, destination)
     kept = transferred | {entry.path for entry in edited}
     unlisted = sorted((held.entry for held in difference.unlisted if held.entry.path not in kept), key=itemgetter(1, 2))
     retired = [entry for entry in unlisted if _deletion_time(entry, now, grace) > now]
@@ -251,13 +247,14 @@ def _transferred_paths(difference: _Difference) -> set[str]:
     }
 
 
-def _is_ours(held: HeldEntry, destination: Destination) -> bool:
-    """Tell whether what is at the path of an entry may be deleted.
+def _edited_pages(unlisted: Iterable[HeldEntry], transferred: Collection[str], destination: Destination) -> list[Entry]:
+    """Return the pages that are not needed any more, but may not be deleted.
 
     The manifest may come from someone else, and name a page of the user. Nobody but mkindex has files at paths with
     their hash.
     """
-    return held.intact or held.entry.stage <= Stage.METADATA or destination.is_ours(held.entry)
+    pages = [held for held in unlisted if held.entry.stage > Stage.METADATA and held.entry.path not in transferred]
+    return [held.entry for held, is_ours in zip(pages, destination.are_ours(pages), strict=True) if not is_ours]
 
 
 def _ordered_puts(difference: _Difference, transferred: set[str]) -> list[Put]:

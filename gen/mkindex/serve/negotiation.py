@@ -4,30 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mkindex.tree.content_types import HTML_TYPE, JSON_TYPE
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 
 _SIMPLE = "application/vnd.pypi.simple."
-HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", f"{_SIMPLE}v1+json"
-TEXT_TYPE = "text/plain; charset=utf-8"
-TYPES = {  # by suffix
-    ".html": HTML_TYPE,
-    ".v1_json": JSON_TYPE,
-    ".json": "application/json",
-    ".txt": TEXT_TYPE,
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".xml": "application/atom+xml",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".ico": "image/x-icon",
-}
-# A .tar.gz gets no Content-Encoding: clients would unpack it while they receive it, and its hash would be wrong.
-BYTES_TYPE = "application/octet-stream"
-
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 

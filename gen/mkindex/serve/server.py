@@ -24,30 +24,21 @@ from mkindex.hosts.fallback import Fallback
 from mkindex.serve.connections import Connections
 from mkindex.serve.fallback import FallbackOfTree
 from mkindex.serve.heads import REQUEST_LINE, BadHead, read_head
-from mkindex.serve.negotiation import (
-    BYTES_TYPE,
-    HTML_TYPE,
-    TEXT_TYPE,
-    TYPES,
-    VARIANTS,
-    byte_range,
-    matches_etag,
-    negotiate,
-)
+from mkindex.serve.negotiation import VARIANTS, byte_range, matches_etag, negotiate
 from mkindex.serve.status import HEALTH_PATH, METRICS_PATH, METRICS_TYPE, Metrics, access_line, has_index, utc_now
 from mkindex.text import printable
+from mkindex.tree.content_types import HTML_TYPE, TEXT_TYPE, content_type
 from mkindex.tree.names import (
     FILES_DIRECTORY,
     INDEX_HTML,
     INDEX_JSON,
-    LEGACY_DIRECTORY,
     LEGACY_JSON,
     NOT_FOUND_HTML,
+    is_legacy_page,
 )
 
 _TIMEOUT = 30  # seconds that a client may be silent
 _STEP = 1 << 18  # bytes that are sent at a time; the next step shows that the client takes them
-_LEGACY_PAGE = re.compile(rf"{LEGACY_DIRECTORY}/([^/]+)/{LEGACY_JSON}")  # has no suffix that says its type
 
 # The content at such a path never changes, because the path is made of its hash.
 _IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
@@ -216,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
         if path and not path.endswith("/"):
             if os.path.isdir(self._real(path)):
                 raise self._redirect(f"./{_quote(path.rpartition('/')[2])}/")
-            return path, self._type(path), {}
+            return path, content_type(path), {}
         if not all(os.path.isfile(self._real(path + name)) for name in (INDEX_HTML, INDEX_JSON)):
             return path + INDEX_HTML, HTML_TYPE, {}
         variant = negotiate(", ".join(self.headers.get_all("Accept", [])))
@@ -229,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
 
         PEP 503: a repository MAY redirect unnormalized URLs. Some readers of indexes request Flask_Login.
         """
-        is_legacy = _LEGACY_PAGE.fullmatch(path)
+        is_legacy = is_legacy_page(path)
         parent, _, name = path.removesuffix(f"/{LEGACY_JSON}" if is_legacy else "/").rpartition("/")
         normal = re.sub(r"[-_.]+", "-", name).lower()
         if normal in ("", name) or not name.isascii() or os.path.lexists(self._real(path)):
@@ -274,11 +265,6 @@ class Handler(BaseHTTPRequestHandler):
         if any(one.startswith(".") and one != "." for one in os.path.relpath(real, root).split(os.sep)):
             raise _ErrorResponse(HTTPStatus.NOT_FOUND)
         return real
-
-    @staticmethod
-    def _type(path: str) -> str:
-        suffix = ".json" if _LEGACY_PAGE.fullmatch(path) else os.path.splitext(path)[1]
-        return TYPES.get(suffix, BYTES_TYPE)
 
     def _open(self, path: str) -> FileIO:
         """Open a regular file of the tree. Raises _ErrorResponse for anything else."""

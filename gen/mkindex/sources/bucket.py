@@ -43,7 +43,7 @@ class BucketSource:
             objects = {one.key: one for one in sorted(store.list(recursive=self.recursive))}
         except StoreError as error:
             raise SourceError(f"{printable(store.address)}: {error}") from error
-        self.web.mount(address, BucketReader(store, address, objects))
+        self.web.mount(store.address, BucketReader(store, address, objects))
         trees = _trees_of_indexes(objects)
         for tree in filter(None, trees):
             yield Note(location=f"{store.address}/{tree}", text="skipped: an index made by mkindex", detail=True)

@@ -62,6 +62,7 @@ class Content(NamedTuple):
 
     data: bytes
     etag: str
+    modified: int  # seconds since the epoch
 
 
 class End(NamedTuple):

@@ -66,7 +66,7 @@ class ObstoreObjects:
                 if found.meta["size"] > most:
                     raise LargeObject(key, most)
                 etag = self._remembered(key, found.meta["e_tag"], found.meta["version"])
-                return Content(bytes(found.bytes()), etag)
+                return Content(bytes(found.bytes()), etag, _seconds(found.meta))
             except FileNotFoundError as error:
                 _require_bucket(error)
                 return None
@@ -135,7 +135,7 @@ class ObstoreObjects:
 
     def _stored(self, meta: "ObjectMeta") -> StoredObject:
         key = meta["path"].removeprefix(self._prefix)
-        return StoredObject(key, meta["size"], meta["e_tag"] or "", int(meta["last_modified"].timestamp()))
+        return StoredObject(key, meta["size"], meta["e_tag"] or "", _seconds(meta))
 
     def names(self) -> Iterable[str]:
         """Return the first parts of all keys."""
@@ -282,6 +282,10 @@ def _require_bucket(error: FileNotFoundError) -> None:
     """Raise StoreError if it is the bucket that does not exist, not only an object."""
     if _NO_BUCKET.search(str(error)):
         raise StoreError(describe(str(error))) from error
+
+
+def _seconds(meta: "ObjectMeta") -> int:
+    return int(meta["last_modified"].timestamp())
 
 
 def _attributes(headers: Headers) -> dict[str, str]:

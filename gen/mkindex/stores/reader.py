@@ -11,20 +11,20 @@ from mkindex.web.responses import FileHead, RequestFailed
 
 
 class BucketReader:
-    """Reads files below `address`. What a listing said is not asked again: `objects` are those of it, by key."""
+    """Reads `objects`, those of a listing by key, as files below `address`, and nothing else of the bucket."""
 
     def __init__(self, store: ObjectStore, address: str, objects: Mapping[str, StoredObject]) -> None:
         self._store = store
         self._address = address
         self._objects = objects
 
+    def holds(self, url: str) -> bool:
+        """Tell whether the listing has a file."""
+        return url.startswith(self._address) and self._key(url) in self._objects
+
     def head(self, url: str) -> FileHead:
         """Return what is known about a file without reading it."""
-        key = self._key(url)
-        with _request_errors(url):
-            found = self._objects.get(key) or self._store.head(key)
-        if found is None:
-            raise RequestFailed(url, "not found in the bucket", status=404)
+        found = self._objects[self._key(url)]  # what the listing said is not asked again
         return FileHead(url, "", found.size, found.etag, format_upload_time(found.modified))
 
     def kept_sha256(self, url: str) -> tuple[str, bytes]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from obstore.exceptions import PreconditionError
 from obstore.store import S3Store
 
 from mkindex.hosts.buckets import BucketAddress
@@ -38,6 +39,7 @@ class S3Objects(ObstoreObjects):
         super().__init__(store, address, session.url_of(address.bucket))
         self._bucket = address.bucket
         self._session = session
+        self._has_quotes = True  # around the ETag of a condition, as the standard says
 
     def directory_key(self, directory: str) -> str | None:
         return directory if directory or self._prefix else None
@@ -54,6 +56,21 @@ class S3Objects(ObstoreObjects):
                 CacheControl=headers.cache_control,
             )
             return str(done["ETag"])
+
+    def _put(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> str:
+        if not isinstance(condition, str):
+            return super()._put(key, data, headers, condition)
+        has_quotes = self._has_quotes
+        try:
+            return super()._put(key, data, headers, condition if has_quotes else condition.strip('"'))
+        except PreconditionError:
+            # Ceph compares the condition with an ETag that has no quotes (seen with radosgw 16).
+            there = self.head(key) if has_quotes else None
+            if there is None or there.etag != condition:
+                raise
+        etag = super()._put(key, data, headers, condition.strip('"'))
+        self._has_quotes = False
+        return etag
 
     def delete(self, keys: Sequence[str]) -> None:
         super().delete([key for key in keys if key and not key.endswith("/")])

@@ -36,6 +36,13 @@ def file_path(sha256: str, filename: str) -> str:
     return f"{FILES_DIRECTORY}/{sha256[:2]}/{sha256[2:]}/{filename}"
 
 
+def is_legacy_page(path: str) -> bool:
+    """Tell whether this is the path of a page of --legacy-json, which has no suffix that says its type."""
+    directory, _, rest = path.partition("/")
+    name, _, last = rest.partition("/")
+    return (directory, bool(name), last) == (LEGACY_DIRECTORY, True, LEGACY_JSON)
+
+
 # --- mkindex's record of its own output -----------------------------------------------------------------------------
 
 STATE_DIRECTORY = ".mkindex"

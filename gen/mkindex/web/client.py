@@ -65,9 +65,9 @@ class WebClient:
         if self._opened:
             self._opened.close()
 
-    def mount(self, address: str, server: FileServer) -> None:
-        """Read the files below an address, which ends with a slash, from `server` instead of the web."""
-        self._mounts.add(address, server)
+    def mount(self, source: str, server: FileServer) -> None:
+        """Read the files of a source that `server` holds from it, instead of the web."""
+        self._mounts.add(source, server)
 
     def take_credentials(self, url: str) -> str:
         """Return an address that the user named, without user and password, which are kept for its host only."""

@@ -9,6 +9,9 @@ from mkindex.web.responses import FileHead
 class FileServer(Protocol):
     """What reads the files below an address. All methods raise RequestFailed; several threads may call them."""
 
+    def holds(self, url: str) -> bool:
+        """Tell whether there is a file that the user named, by its own address or by that of its directory."""
+
     def head(self, url: str) -> FileHead:
         """Return what is known about a file without reading it."""
 
@@ -26,17 +29,18 @@ class FileServer(Protocol):
 
 
 class Mounts:
-    """The addresses, each with what reads the files below it."""
+    """What reads files instead of a server of the web.
+
+    A page of another source may name any other file of a private bucket: that is requested without credentials.
+    """
 
     def __init__(self) -> None:
         self._servers: dict[str, FileServer] = {}
 
-    def add(self, address: str, server: FileServer) -> None:
-        """Read all files below an address, which ends with a slash, in this way."""
-        self._servers[address] = server
+    def add(self, source: str, server: FileServer) -> None:
+        """Read the files that `server` holds in this way. It replaces what an earlier listing of the source held."""
+        self._servers[source] = server
 
     def find(self, url: str) -> FileServer | None:
         """Return what reads a file; None: a server of the web."""
-        if not self._servers:
-            return None
-        return next((server for address, server in self._servers.items() if url.startswith(address)), None)
+        return next((server for server in self._servers.values() if server.holds(url)), None)
