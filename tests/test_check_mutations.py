@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
 # These would need a certificate, or a host other than this machine: test_check.py tests them with values.
 ELSEWHERE = {
+    "attestation-unverified",  # in test_check_attestations
     "also-elsewhere",
     "insecure-link",
     "insecure-redirect",

@@ -6,6 +6,7 @@ stopped.
 
 import hashlib
 import json
+import re
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,10 +17,12 @@ from mkindex.cache import Cache
 from mkindex.check.fetch import Fetcher
 from mkindex.check.observations import Content, Level, ListedFile, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
+from mkindex.distributions.attestations import MAX_PROVENANCE, read_provenance
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.errors import Unreadable
 from mkindex.model.wheel_variants import MAX_VARIANTS_JSON, VARIANTS_JSON
-from mkindex.tree.names import METADATA_SUFFIX
+from mkindex.tree.names import FILES_DIRECTORY, METADATA_SUFFIX, PROVENANCE_SUFFIX
 from mkindex.web.ranges import RangesRefused
 from mkindex.web.responses import RequestFailed
 from mkindex.web.validators import content_length, fingerprint, validator
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _SPOOLED = 8 << 20  # bytes of a file that are kept in memory instead of on disk
 _FETCHED_WHOLE = 1 << 20  # bytes: up to this size, reading the whole file takes fewer requests
+_OWN_PROVENANCE = re.compile(rf"/{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/?#]+{re.escape(PROVENANCE_SUFFIX)}$")
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -70,10 +74,10 @@ class FileInspector:
             is_wheel = entry.filename.endswith(".whl")
             if not seen.sibling_metadata if is_wheel else local or self.reads_far_sdists:
                 seen = self._with_bytes(seen, "deep")
-        return seen
+        return self._with_provenance(seen, level)
 
     def _with_companions(self, seen: SeenFile, level: Level) -> SeenFile:
-        """Add the companions that the page announces: core metadata, signature, provenance."""
+        """Add the companions that the page announces: core metadata and signature."""
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
             url = f"{entry.url}{METADATA_SUFFIX}"
@@ -85,10 +89,43 @@ class FileInspector:
                 seen = replace(seen, sibling_sha256=digest, sibling_metadata=requirements(body))
         if entry.raw.get("gpg-sig") is True or entry.raw.get("data-gpg-sig") == "true":
             seen = replace(seen, signature=self.fetcher.head(f"{entry.url}.asc"))
-        provenance = entry.raw.get("provenance", entry.raw.get("data-provenance"))
-        if isinstance(provenance, str) and provenance.startswith("https://") and not self.fetcher.local:
-            seen = replace(seen, provenance=self.fetcher.head(provenance))
         return seen
+
+    def _with_provenance(self, seen: SeenFile, level: Level) -> SeenFile:
+        """Add the provenance object that the page names (PEP 740), verified at level "deep" with the extra `attest`."""
+        url = self._provenance_url(seen.entry)
+        if not url:
+            return seen
+        reply = self.fetcher.get_small(url, MAX_PROVENANCE + 1)
+        seen = replace(seen, provenance=reply._replace(body=b""))
+        if reply.status != 200 or reply.broken:
+            return seen
+        try:
+            attestations = read_provenance(reply.body, seen.entry.filename, seen.sha256 or seen.entry.sha256)
+        except Unreadable as error:
+            return replace(seen, provenance_error=str(error))
+        if level != "deep":
+            return seen
+        from mkindex.distributions.verification import is_available, verify  # here, since it takes a second
+
+        if not is_available():
+            return replace(seen, is_unverified=True)
+        try:
+            verify(attestations)
+        except Unreadable as error:
+            return replace(seen, signature_error=str(error))
+        return seen
+
+    def _provenance_url(self, entry: ListedFile) -> str:
+        """Return where a provenance object is; "" without one, and where nothing may be requested."""
+        url = entry.provenance
+        if not self.fetcher.local:
+            return url if url.startswith("https://") else ""
+        # In a directory, one of its own is looked for where it will be served.
+        found = _OWN_PROVENANCE.search(url)
+        root, files, _ = entry.url.rpartition(f"/{FILES_DIRECTORY}/")
+        own = f"{root}{found[0]}" if found and files else ""
+        return own if own and self.fetcher.head(own).status == 200 else ""
 
     # --- bytes ------------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,12 @@ class ListedFile(NamedTuple):
     size: int | None = None
 
     @property
+    def provenance(self) -> str:
+        """The address of the provenance object, as written (PEP 740); "" without one."""
+        found = self.raw.get("provenance", self.raw.get("data-provenance"))
+        return found if isinstance(found, str) else ""
+
+    @property
     def is_unused(self) -> bool:
         """Whether pip and uv pass over it by its name; `unusable-name` reports it."""
         return self.filename.endswith(_UNUSED)
@@ -169,7 +175,10 @@ class SeenFile:
     sibling_sha256: str = ""  # "" if not read
     sibling_metadata: Requirements | None = None
     signature: RawResponse | None = None  # of the `.asc` that the page announces
-    provenance: RawResponse | None = None
+    provenance: RawResponse | None = None  # of the provenance object that the page names, without its body
+    provenance_error: str = ""  # what is wrong with its form, or that it is of another file
+    signature_error: str = ""  # why its attestations are not valid
+    is_unverified: bool = False  # whether they would be verified, if the extra `attest` were installed
     content: Content | None = None
     variants: str | None = None  # the text of a file that says what wheel variants are for; None: not read
 

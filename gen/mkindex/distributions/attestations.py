@@ -41,7 +41,7 @@ def attested_filename(name: str) -> str:
 
 
 def read_provenance(raw: bytes, filename: str, sha256: str) -> list[Attestation]:
-    """Return the attestations of a provenance object. `filename`, `sha256`: the file that they must be about.
+    """Return the attestations of a provenance object. `filename`, `sha256`: the file that they must be about; "": any.
 
     Raises Unreadable.
     """
@@ -111,7 +111,7 @@ def _attestation(found: object, publisher: Publisher | None) -> Attestation:
 
 def _require_subject(attestation: Attestation, filename: str, sha256: str) -> None:
     """Raise Unreadable for an attestation of another file. The filename may be spelled in another way (PEP 740)."""
-    if attestation.sha256 != sha256:
+    if sha256 and attestation.sha256 != sha256:
         raise Unreadable(f"it attests a file with sha256 {attestation.sha256}; this file has {sha256}")
     if attestation.subject != filename and _parsed(attestation.subject) != _parsed(filename):
         raise Unreadable(f"it attests {_shown(attestation.subject)}, not this filename")

@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mkindex.distributions.attestations import Attestation
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.verify import Verifier
 
+_LOCK = Lock()
 _PAYLOAD = "application/vnd.in-toto+json"
 # Claims of certificates: https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 _ISSUER, _SIGNER, _REPOSITORY, _WORKFLOW = (f"1.3.6.1.4.1.57264.1.{number}" for number in (8, 9, 12, 18))
@@ -64,25 +66,29 @@ def _verify(attestation: Attestation) -> Publisher:
     from pypi_attestations import Attestation as Model
     from sigstore.verify.policy import UnsafeNoOp
 
-    with _silenced():
-        verifier = _verifier()
-        try:
-            bundle = Model.model_validate(attestation.raw).to_bundle()
-            # Who signed is compared below: nobody can be expected before the certificate is known to be valid.
-            kind, payload = verifier.verify_dsse(bundle, UnsafeNoOp())
-        except Exception as error:  # no error of a parser may stop the other files
-            raise Unreadable(f"not valid: {_sentence(error)}") from error
-        if kind != _PAYLOAD or payload != _statement(attestation):
-            raise Unreadable("not valid: what is signed is not its statement")
-        publisher = publisher_of(bundle.signing_certificate)
+    verifier = _verifier()
+    try:
+        bundle = Model.model_validate(attestation.raw).to_bundle()
+        # Who signed is compared below: nobody can be expected before the certificate is known to be valid.
+        kind, payload = verifier.verify_dsse(bundle, UnsafeNoOp())
+    except Exception as error:  # no error of a parser may stop the other files
+        raise Unreadable(f"not valid: {_sentence(error)}") from error
+    if kind != _PAYLOAD or payload != _statement(attestation):
+        raise Unreadable("not valid: what is signed is not its statement")
+    publisher = publisher_of(bundle.signing_certificate)
     said = attestation.publisher
     if said is not None and any(said.get(key) != value for key, value in publisher.items()):
         raise Unreadable(f"the provenance names {describe(said)}, and the certificate {describe(publisher)}")
     return publisher
 
 
-@cache
 def _verifier() -> "Verifier":
+    with _LOCK, _silenced():
+        return _one_verifier()
+
+
+@cache
+def _one_verifier() -> "Verifier":
     from sigstore.models import ClientTrustConfig
     from sigstore.verify import Verifier
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from support.attestations import provenance
 from support.index_copy import CUDA, HTML, NEW, OLD, IndexCopy
 from support.index_server import Reply
 from support.wheels import core_metadata
@@ -313,3 +315,14 @@ def remove_all_projects(index_copy: IndexCopy) -> None:
         shutil.rmtree(index_copy.page(name, ""))
     index_copy.html("", lambda text: re.sub(r"<a .*</a><br>\n", "", text))
     index_copy.json("", lambda page: page.update(projects=[]))
+
+
+def name_provenance(index_copy: IndexCopy, sha256: str = "") -> None:
+    """Name a provenance object that nobody signed. `sha256`: of the file that it is about, if that is another one."""
+    sha256 = sha256 or hashlib.sha256(index_copy.file(NEW).read_bytes()).hexdigest()
+    own = f"files/{'0' * 2}/{'0' * 62}/{NEW}.provenance"
+    path = index_copy.tree / own
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(provenance(NEW, sha256)))
+    url = f"https://index.example/{own}"
+    change_both(index_copy, "<a ", f'<a data-provenance="{url}" ', lambda one: one.update(provenance=url))

@@ -24,6 +24,7 @@ from support.mutations.steps import (
     gzip_reply,
     list_labels,
     list_second_variant,
+    name_provenance,
     prefix_link,
     prepend_to_wheel,
     set_key,
@@ -217,6 +218,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         places=SERVED,
     ),
+    Mutation(
+        "provenance at a relative address",
+        "provenance",
+        lambda v: change_both(
+            v, "<a ", '<a data-provenance="x.provenance" ', set_key("provenance", value="x.provenance")
+        ),
+    ),
+    Mutation("provenance of another file", "provenance-content", lambda v: name_provenance(v, "f" * 64), places=LOCAL),
+    Mutation("an attestation that nobody signed", "attestation", name_provenance, places=LOCAL, files="deep"),
     Mutation(
         "dist-info-metadata in JSON",
         "dist-info-metadata",

@@ -1,6 +1,7 @@
 """The rules: small pure functions over observations. Reports list them in the order of this file."""
 
 from mkindex.check.rules import files as files  # noqa: I001 (the order matters)
+from mkindex.check.rules import attestations as attestations
 from mkindex.check.rules import wheels as wheels
 from mkindex.check.rules import metadata as metadata
 from mkindex.check.rules import server as server

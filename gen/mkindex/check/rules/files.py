@@ -310,18 +310,3 @@ def gpg_sig(file: SeenFile) -> Iterator[Violation]:
     """If a page announces a signature, the signature exists."""
     if file.exists and file.signature is not None and file.signature.status != 200:
         yield Violation(f"{file.entry.filename}.asc is missing")
-
-
-@rule(
-    SeenFile,
-    "provenance",
-    WARNING,
-    impact="pip and uv ignore it. Tools that verify attestations fail.",
-    fix="Use an absolute https address that exists, or remove the field (PEP 740).",
-)
-def provenance(file: SeenFile) -> Iterator[Violation]:
-    """The provenance of a file exists at the address that the page gives."""
-    if file.provenance is not None and file.provenance.status != 200:
-        status = file.provenance.status
-        answer = f"answers {status}" if status else "does not answer"
-        yield Violation(f"{redact(file.provenance.url)} {answer}")
