@@ -19,7 +19,7 @@ DESIGN = Path(__file__).resolve().parents[1] / "docs/design.md"
 # From left to right. A room imports only from groups to its left; rooms of one group do not import each other.
 GROUPS = (
     {"errors"},
-    {"text", "options"},
+    {"progress", "text", "options"},
     {"model", "tree", "hosts", "parallel", "environments"},
     {"config", "distributions"},
     {"config_file"},

@@ -9,13 +9,13 @@ because of the files that were found (see its `findings`), `TemplateError` for a
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self
 
 from mkindex.config import Config
-from mkindex.errors import ConfigError, MkindexError, SourceError, nothing
+from mkindex.errors import ConfigError, MkindexError, SourceError
 from mkindex.text import redact
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def check_index(
     """
     from mkindex.check.engine import CheckOptions, check
 
-    return check(CheckOptions(target=os.fspath(target), **_plain(options)), progress=_no_progress)
+    return check(CheckOptions(target=os.fspath(target), **_plain(options)))
 
 
 def parse_page(text: str, *, url: str, media_type: str | None = None) -> "Page":
@@ -262,8 +262,3 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
         else value
         for name, value in options.items()
     }
-
-
-def _no_progress(total: int) -> AbstractContextManager[Callable[[int], object]]:
-    del total
-    return nullcontext(nothing)

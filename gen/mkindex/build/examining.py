@@ -22,7 +22,7 @@ def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File 
     config = work.config
     copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
     size = sum(artifact.size for artifact in artifacts)
-    with work.progress(size) if artifacts else nullcontext(nothing) as advance:
+    with work.progress("reading", size) if artifacts else nullcontext(nothing) as advance:
         return scan(
             artifacts,
             cache=work.cache,

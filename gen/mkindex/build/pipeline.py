@@ -12,11 +12,11 @@ from mkindex.build.growing import Growth, keep_options
 from mkindex.build.listing import open_sources
 from mkindex.build.preparing import Prepared, Terms, prepare, terms_of
 from mkindex.build.report import Report, new_filenames, remarks
-from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.build.workspace import Workspace, open_workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, nothing
-from mkindex.examine.local import Progress
 from mkindex.model.index import Index
+from mkindex.progress import Progress, no_progress
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Superseded
 from mkindex.sources.source import Source

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mkindex.build.growing import Published, list_published
-from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.build.workspace import Workspace, open_workspace
 from mkindex.config import Config
 from mkindex.errors import NotPublished, nothing
 from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import File
 from mkindex.model.index import parse_version
 from mkindex.options import InvalidOption, suggest
+from mkindex.progress import no_progress
 from mkindex.text import and_more, printable, redact
 
 if TYPE_CHECKING:

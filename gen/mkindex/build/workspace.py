@@ -3,16 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.errors import Note, nothing
-from mkindex.examine.local import Progress
+from mkindex.errors import Note
 from mkindex.hosts.buckets import is_bucket
+from mkindex.progress import Progress
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.web.client import WebClient
@@ -37,12 +37,6 @@ class Workspace(NamedTuple):
     announce: Callable[[Note], object]  # called before many bytes are read from servers
 
 
-def no_progress(size: int) -> AbstractContextManager[Callable[[int], object]]:
-    """Show no progress."""
-    del size
-    return nullcontext(nothing)
-
-
 @contextmanager
 def open_workspace(
     config: Config, trusted: TrustedManifest | None, progress: Progress, announce: Callable[[Note], object]
@@ -51,7 +45,7 @@ def open_workspace(
     with ExitStack() as stack:
         executor = _executor(stack, processes(config))
         connections = _executor(stack, config.jobs or _REQUESTS)
-        destination = _destination(config, executor, connections, trusted)
+        destination = _destination(config, executor, connections, trusted, progress)
         if not config.dry_run:
             stack.enter_context(destination)
         directory = Path(config.cache_dir) if config.cache_dir else None
@@ -71,7 +65,7 @@ def open_workspace(
 
 
 def _destination(
-    config: Config, executor: Executor, connections: Executor, trusted: TrustedManifest | None
+    config: Config, executor: Executor, connections: Executor, trusted: TrustedManifest | None, progress: Progress
 ) -> "DirectoryDestination | BucketDestination":
     if is_bucket(config.destination):
         from mkindex.publish.bucket import BucketDestination
@@ -80,7 +74,8 @@ def _destination(
 
         open_store = partial(open_bucket, options=config.store_option, timeout=config.timeout)
         store = open_store(config.destination)
-        return BucketDestination(store, executor=connections, readers=executor, origins=Origins(open_store))
+        origins = Origins(open_store)
+        return BucketDestination(store, executor=connections, readers=executor, origins=origins, progress=progress)
     return DirectoryDestination(
         config.destination,
         executor=executor,

@@ -4,9 +4,8 @@ Shares nothing with what renders and publishes, so that it can judge the output 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,21 +28,12 @@ from mkindex.check.roots import read_roots
 from mkindex.check.server import describe_server, observe_server
 from mkindex.check.walk import AHEAD, FileResult, ProjectLink, ProjectResult, Walk, list_projects
 from mkindex.check.why import explain, parse_requirement, project_page
-from mkindex.errors import nothing
+from mkindex.progress import Progress, no_progress
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
-__all__ = ["CheckOptions", "CheckReport", "Progress", "check", "no_progress"]
-
-# Called with the number of projects; its context yields a callback for the number of those that are done.
-Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
-
-
-def no_progress(total: int) -> AbstractContextManager[Callable[[int], object]]:
-    """Show no progress."""
-    del total
-    return nullcontext(nothing)
+__all__ = ["CheckOptions", "CheckReport", "check"]
 
 
 def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckReport:
@@ -168,7 +158,7 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
     totals, observer = _Totals(), DirectoryObserver(location)
     findings = list(_root_findings(location, judge))
     projects = list(list_projects(location, options.project))
-    with progress(len(projects)) as advance:
+    with progress("checking", len(projects)) as advance:
         for result, files in walk.results(projects):
             totals.add(result, files)
             findings += result.findings

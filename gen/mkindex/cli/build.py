@@ -26,7 +26,6 @@ from mkindex.cli.terminal import (
     PROBLEMS,
     bar,
     form_of_report,
-    no_bar,
     print_error,
     print_findings,
     reader_may_leave,
@@ -37,6 +36,7 @@ from mkindex.config import Config
 from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError, MkindexError, NotPublished, nothing
 from mkindex.options import InvalidOption
+from mkindex.progress import no_progress
 from mkindex.text import printable
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def build_once(
             config,
             growth=growth,
             before_commit=before_commit,
-            progress=bar if sys.stderr.isatty() and not quiet else no_bar,
+            progress=bar if sys.stderr.isatty() and not quiet else no_progress,
             announce=lambda note: show([note]),
         )
     except MkindexError as error:

@@ -18,6 +18,7 @@ from mkindex.cli.terminal import (
 )
 from mkindex.config.table import BY_NAME
 from mkindex.errors import MkindexError
+from mkindex.progress import no_progress
 
 
 def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -142,7 +143,7 @@ def check(
     DIR_OR_URL is a directory with an index, or the address of an index, made by any tool; or an archive that --archive
     wrote. Each finding names the page and the file, its impact on pip and uv, and how to fix it.
     """
-    from mkindex.check.engine import CheckOptions, no_progress
+    from mkindex.check.engine import CheckOptions
     from mkindex.check.engine import check as run_check
     from mkindex.reports import check as report_text
     from mkindex.reports.github import annotation

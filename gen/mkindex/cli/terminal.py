@@ -5,13 +5,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
-from mkindex.text import format_size, printable_lines
+from mkindex.text import format_size, plural, printable_lines
+
+if TYPE_CHECKING:
+    from mkindex.progress import Advance
 
 # Each is a module beside this one. Their summaries are here, so that --help need not import them all.
 COMMANDS = {
@@ -78,7 +82,7 @@ def color() -> bool | None:
 
 def print_message(text: str, label: str = "", color_of_label: str = "red", *, bold: bool = False) -> None:
     """Print a text on standard error, escaped, after a label. It decides nothing whether somebody can read it."""
-    start = f"{click.style(label, fg=color_of_label, bold=bold)} " if label else ""
+    start = f"{click.style(label, fg=color_of_label, bold=bold or None)} " if label else ""
     with suppress(OSError):
         # There may be no click context any more, which would know about colors.
         click.echo(f"{start}{printable_lines(text)}", err=True, color=color())
@@ -102,30 +106,39 @@ def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose:
         print_message(text, label, "red" if label == "rejected" else "yellow")
 
 
+def bar(activity: str, total: int) -> "AbstractContextManager[Advance]":
+    """Show how many of `total` bytes are done, how fast, and how long the rest takes."""
+
+    def describe(done: int, rate: int) -> str:
+        return f"{format_size(done)} of {format_size(total)}, {format_size(rate)}/s"
+
+    return _bar(activity, total, describe)
+
+
+def counter(activity: str, total: int) -> "AbstractContextManager[Advance]":
+    """Show how many of `total` projects are done, how fast, and how long the rest takes."""
+
+    def describe(done: int, rate: int) -> str:
+        return f"{done:,} of {plural(total, 'project')}, {rate:,}/s"
+
+    return _bar(activity, total, describe)
+
+
 @contextmanager
-def bar(total: int) -> Iterator[Callable[[int], object]]:
-    """Show how many of `total` bytes are read, and how fast. Several threads may call what this yields."""
+def _bar(activity: str, total: int, describe: Callable[[int, int], str]) -> "Iterator[Advance]":
+    """Show a bar, unless there is nothing to do. It is described by how many steps are done, and how many a second."""
+    if not total:
+        yield nothing
+        return
     started, done, lock = time.monotonic(), 0, threading.Lock()
-    with click.progressbar(length=total, label="reading", file=sys.stderr, item_show_func=str) as bar:
+    with click.progressbar(
+        length=total, label=activity, file=sys.stderr, item_show_func=lambda text: text or ""
+    ) as bar:
 
         def advance(count: int) -> None:
             nonlocal done
             with lock:
                 done += count
-                rate = int(done / max(time.monotonic() - started, 0.1))
-                bar.update(count, f"{format_size(done)} of {format_size(total)}, {format_size(rate)}/s")
+                bar.update(count, describe(done, int(done / max(time.monotonic() - started, 0.1))))
 
         yield advance
-
-
-@contextmanager
-def counter(total: int) -> Iterator[Callable[[int], object]]:
-    """Show how many of `total` projects are done."""
-    with click.progressbar(length=total, label="checking", file=sys.stderr, show_pos=True) as bar:
-        yield bar.update
-
-
-def no_bar(total: int) -> "nullcontext[Callable[[int], object]]":
-    """Show no bar."""
-    del total
-    return nullcontext(nothing)

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from mkindex.cache import Cache
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
-from mkindex.examine.local import Progress
 from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
+from mkindex.progress import Progress
 from mkindex.simple.links import filename_in, has_expiring_signature
 from mkindex.text import plural
 from mkindex.web.client import WebClient
@@ -193,7 +193,7 @@ def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> 
         yield nothing
         return
     read, lock = 0, Lock()
-    with work.progress(total) as advance:
+    with work.progress("reading", total) as advance:
 
         def count(size: int) -> None:
             nonlocal read

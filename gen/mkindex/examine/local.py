@@ -7,7 +7,6 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -27,8 +26,6 @@ from mkindex.model.files import (
 from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
-# Called with the number of bytes that will be read; its context yields a callback for the number that were read.
-Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 # Called with a large file, open at its beginning; returns its sha256. Raises OSError, and MkindexError to end the scan.
 Hasher = Callable[[Artifact, io.FileIO], str]
 

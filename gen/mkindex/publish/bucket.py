@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Artifact, Fingerprint, Link
+from mkindex.progress import Advance, Progress, counted, no_progress
 from mkindex.publish.bucket_state import BucketState
 from mkindex.publish.changes import manifest_changes
 from mkindex.publish.claim import HEADERS, Claim, ClaimTimes
@@ -62,12 +63,14 @@ class BucketDestination:
         readers: Executor,
         origins: Origins,
         waiting: ClaimTimes | None = None,
+        progress: Progress = no_progress,
     ) -> None:
         self._store = store
         self._executor = executor
         self._readers = readers
         self._origins = origins
         self._waiting = waiting or ClaimTimes()
+        self._progress = progress
         self._claim = Claim(store, self._waiting)
         self._object_keys = ObjectKeys(store)
         self._state: BucketState | None = None
@@ -238,7 +241,8 @@ class BucketDestination:
             files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
             with suppress(StoreError):  # it may not be permitted
                 self._store.abort_uploads(f"{FILES_DIRECTORY}/", silent_for=self._waiting.patience)  # of dead writers
-            self._upload(files)
+            with self._progress("uploading", sum(map(_size, files))) as advance:
+                self._upload(files, advance)
             pages = self._render(plan.puts[len(files) :])
             theirs = self._claim.acquire([*_intent(plan, pages), *self._intended])
             if not self._claim.is_exclusive:
@@ -301,12 +305,13 @@ class BucketDestination:
             ) from error
         self._state = None
 
-    def _upload(self, puts: Sequence[Put]) -> None:
+    def _upload(self, puts: Sequence[Put], advance: Advance) -> None:
         """Upload files and then siblings, which no reader can find yet."""
         self._stopped = False
         for _, some in groupby(puts, key=lambda put: put.resource.stage):
             futures = [
-                (self._readers if _size(put) > CHUNK else self._executor).submit(self._put_file, put) for put in some
+                (self._readers if _size(put) > CHUNK else self._executor).submit(self._put_file, put, advance)
+                for put in some
             ]
             try:
                 for future in futures:
@@ -318,7 +323,7 @@ class BucketDestination:
                 wait(futures)
                 raise
 
-    def _put_file(self, put: Put) -> None:
+    def _put_file(self, put: Put, advance: Advance) -> None:
         resource = put.resource
         if isinstance(resource, SiblingResource):
             self._store.put(resource.path, self._origins.metadata(resource.file), FILE_HEADERS)
@@ -330,8 +335,9 @@ class BucketDestination:
             if original and self._store.copies_from(original.store.address):
                 with self._origins.errors(file):
                     self._store.copy(resource.path, original, FILE_HEADERS)
+                advance(file.local.size)
                 return
-            parts = self._origins.parts(file, is_stopped=lambda: self._stopped)
+            parts = counted(self._origins.parts(file, is_stopped=lambda: self._stopped), advance)
             self._store.upload(resource.path, parts, FILE_HEADERS, size=file.local.size, sha256=resource.key)
 
     def _render(self, puts: Sequence[Put]) -> list[_Page]:
