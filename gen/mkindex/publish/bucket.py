@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Artifact, Fingerprint, Link
@@ -29,6 +29,7 @@ from mkindex.publish.object_keys import ObjectKeys
 from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.refusals import refuse_damaged
+from mkindex.publish.rendered import RenderedPage, intended_entries, new_entries, render_pages
 from mkindex.publish.staging import made_bytes
 from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
@@ -39,14 +40,6 @@ from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
 
 if TYPE_CHECKING:
     from mkindex.sources.published import PublishedProject
-
-
-class _Page(NamedTuple):
-    """A page that was rendered."""
-
-    put: Put
-    data: bytes
-    sha256: str
 
 
 class BucketDestination:
@@ -243,8 +236,8 @@ class BucketDestination:
                 self._store.abort_uploads(f"{FILES_DIRECTORY}/", silent_for=self._waiting.patience)  # of dead writers
             with self._progress("uploading", sum(map(_size, files))) as advance:
                 self._upload(files, advance)
-            pages = self._render(plan.puts[len(files) :])
-            theirs = self._claim.acquire([*_intent(plan, pages), *self._intended])
+            pages = render_pages(plan.puts[len(files) :])
+            theirs = self._claim.acquire([*intended_entries(plan, pages), *self._intended])
             if not self._claim.is_exclusive:
                 self._note_without_conditions()
             self._require_same_state(theirs)
@@ -256,14 +249,14 @@ class BucketDestination:
                 raise
         return Applied(written=len(files) + written)
 
-    def _publish(self, plan: Plan, files: Sequence[Put], pages: Sequence[_Page]) -> int:
-        changed = [page for page in pages if not _is_same(page)]
+    def _publish(self, plan: Plan, files: Sequence[Put], pages: Sequence[RenderedPage]) -> int:
+        changed = [page for page in pages if not page.is_published]
         for _, stage in groupby(changed, key=lambda page: page.put.resource.stage):
             self._claim.check()
             list(self._executor.map(self._put_page, stage))
         self._claim.check()
         if plan.has_changes:
-            self._put_manifest(plan, _new_entries(files, pages))
+            self._put_manifest(plan, new_entries(files, pages))
         for _, entries in groupby(plan.deletes, key=attrgetter("stage")):
             self._claim.check()
             self._store.delete([key for entry in entries for key in self._keys(entry.path)])
@@ -340,15 +333,7 @@ class BucketDestination:
             parts = counted(self._origins.parts(file, is_stopped=lambda: self._stopped), advance)
             self._store.upload(resource.path, parts, FILE_HEADERS, size=file.local.size, sha256=resource.key)
 
-    def _render(self, puts: Sequence[Put]) -> list[_Page]:
-        pages = []
-        for put in puts:
-            assert isinstance(put.resource, PageResource)
-            data = put.resource.render()
-            pages.append(_Page(put, data, hashlib.sha256(data).hexdigest()))
-        return pages
-
-    def _put_page(self, page: _Page) -> None:
+    def _put_page(self, page: RenderedPage) -> None:
         path = page.put.resource.path
         for key in self._keys(path):
             self._store.put(key, page.data, page_headers(path, page.data))
@@ -384,22 +369,3 @@ class BucketDestination:
 def _size(put: Put) -> int:
     """Return the size of a file, and 0 for anything else."""
     return put.resource.file.local.size if isinstance(put.resource, FileResource) else 0
-
-
-def _is_same(page: _Page) -> bool:
-    previous = page.put.previous
-    return previous is not None and previous.intact and previous.entry.sha256 == page.sha256
-
-
-def _intent(plan: Plan, pages: Iterable[_Page]) -> Iterator[Entry]:
-    """Yield an entry for each page, and each path that is deleted. Nobody sees a new file before a page names it."""
-    for page in pages:
-        yield Entry.of(page.put.resource, page.sha256)
-    yield from plan.deletes
-
-
-def _new_entries(files: Iterable[Put], pages: Iterable[_Page]) -> list[tuple[Position, Entry]]:
-    """Return the entries of the puts, in the order of the manifest."""
-    entries = [Entry.of(put.resource, put.resource.key) for put in files]
-    entries += [Entry.of(page.put.resource, page.sha256) for page in pages]
-    return sorted((entry.position, entry) for entry in entries)
