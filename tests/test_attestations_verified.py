@@ -86,13 +86,14 @@ def filenames(public: Path) -> set[str]:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def test_a_real_attestation_is_verified_without_a_network() -> None:
+def test_a_real_attestation_is_verified_without_a_network(caplog: pytest.LogCaptureFixture) -> None:
     real = read_provenance(REAL_PROVENANCE.read_bytes(), REAL, REAL_SHA256)
     of_github = read_provenance(BY_GITHUB_PROVENANCE.read_bytes(), BY_GITHUB, BY_GITHUB_SHA256)
     assert (verify(real), verify(of_github)) == (
         [REAL_PUBLISHER],
         [{"kind": "GitHub", "repository": "trailofbits/pypi-attestations", "workflow": "release.yml"}],
     )
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_metadata_and_provenance_beside_a_wheel_are_used(
         ],
     )
     assert f"GET 200 {path}.metadata" in done.requests
-    assert "note github:me/b: skipped 3 files of releases that are neither wheels nor sdists" in done.messages
+    assert "note github:me/b: skipped 1 file of releases that are neither wheels nor sdists" in done.messages
 
 
 def test_a_renamed_asset_is_rejected_with_the_way_out(forge: FakeGitHub, public: Path, run: Callable[..., Run]) -> None:

@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mkindex.build.attesting import attest, has_attestations
 from mkindex.build.examining import examine_all
 from mkindex.build.growing import Published, list_published
 from mkindex.build.listing import sort_listing
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, File, Link
+from mkindex.model.files import Artifact, AttestationFile, File, Fingerprint, Link
 from mkindex.sources.generation import MOST, Generation
 from mkindex.sources.published_site import OtherPage, SiteContent, has_page, read_site
 from mkindex.text import printable, redact
-from mkindex.tree.names import GENERATION_TXT, INDEX_HTML, LICENSES_HTML, LINKS_HTML, PYODIDE_JSON
+from mkindex.tree.names import FILES_DIRECTORY, GENERATION_TXT, INDEX_HTML, LICENSES_HTML, LINKS_HTML, PYODIDE_JSON
 
 _KNOWN = "generations.json"  # in the cache directory: a line for each site, with its address and last generation
 _JSON_ROOT = "json/simple"  # where the documentation puts it
@@ -49,7 +50,8 @@ def list_site(work: Workspace, *, first: bool) -> Published:
     if content is None:
         return Published([], [], notes, Generation(1))
     artifacts, statuses = (listed := sort_listing(content.items)).artifacts, listed.statuses
-    files = _examined(work, artifacts, content.roots)
+    files, of_attestations = _attested(work, _examined(work, artifacts, content.roots))
+    notes += of_attestations
     with_files = {file.project for file in files}
     text = "quarantined: the site lists no file of it, so none is published again. If it has files, add them"
     notes += [
@@ -116,6 +118,33 @@ def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tupl
             )
         files.append(outcome)
     return files
+
+
+def _attested(work: Workspace, files: list[File]) -> tuple[list[File], list[Rejected | Note]]:
+    """Return the files of a site with the provenance objects that the site has of them, and findings."""
+    # Nothing of the site stays at its address, and what was demanded of its files was demanded before.
+    config = work.config.replace(
+        remote="mirror", require_attestations=False, attested_by=(), files_url=None, keep_going=False
+    )
+    placed = [file for file in files if isinstance(file.artifact, Artifact)]
+    beside = [one for file in placed if (one := _own_provenance(file))]
+    here = {one.subject for one in beside}
+    wanted = [file for file in placed if file.local.path in here or (file.listing and file.listing.is_elsewhere)]
+    if not has_attestations(wanted, beside, config):
+        return files, []
+    attested, findings = attest(wanted, beside, work._replace(config=config))
+    by_path = {file.local.path: file for file in attested}
+    return [by_path.get(file.local.path, file) if file in placed else file for file in files], findings
+
+
+def _own_provenance(file: File) -> AttestationFile | None:
+    """Return the provenance object that a site in a directory has of a file."""
+    root, files, _ = file.local.path.rpartition(f"/{FILES_DIRECTORY}/")
+    _, names, rest = file.provenance.rpartition(f"/{FILES_DIRECTORY}/")
+    path = f"{root}/{FILES_DIRECTORY}/{rest}"
+    if not (files and names) or ".." in rest or not os.path.isfile(path):
+        return None
+    return AttestationFile(path, file.local.path, Fingerprint.of(os.stat(path)))
 
 
 def _refuse_older(config: Config, site: str, content: SiteContent | None, *, first: bool) -> None:

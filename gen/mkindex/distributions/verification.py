@@ -62,15 +62,20 @@ def describe(publisher: Publisher) -> str:
     return printable(f"{publisher.get('kind')} {name}{f' ({workflow})' if workflow else ''}")
 
 
+class _AnySigner:
+    """A policy of sigstore that says nothing about who signed: that is compared when the certificate is known."""
+
+    def verify(self, cert: "Certificate") -> None:
+        """Accept a certificate of which everything else is valid."""
+
+
 def _verify(attestation: Attestation) -> Publisher:
     from pypi_attestations import Attestation as Model
-    from sigstore.verify.policy import UnsafeNoOp
 
     verifier = _verifier()
     try:
         bundle = Model.model_validate(attestation.raw).to_bundle()
-        # Who signed is compared below: nobody can be expected before the certificate is known to be valid.
-        kind, payload = verifier.verify_dsse(bundle, UnsafeNoOp())
+        kind, payload = verifier.verify_dsse(bundle, _AnySigner())
     except Exception as error:  # no error of a parser may stop the other files
         raise Unreadable(f"not valid: {_sentence(error)}") from error
     if kind != _PAYLOAD or payload != _statement(attestation):

@@ -152,10 +152,9 @@ def _attach_remote(file: File, work: AttestationWork) -> Attested:
     """Return a file with the attestations of its release, or with a copy of the provenance object of its page."""
     listing = file.listing
     assert listing
-    is_whole = bool(listing.provenance)
-    urls = (listing.provenance,) if is_whole else listing.attestations
+    urls = (listing.provenance,) if listing.provenance else listing.attestations
     key, validator = f"provenance {' '.join(urls)}", _validator(file, work)
-    is_published = work.is_mirrored or not is_whole
+    is_published = work.is_mirrored or not listing.provenance
     recalled = work.cache.recall(key)
     if recalled and recalled[0] == validator:
         known = _decode(recalled[1])
@@ -169,6 +168,7 @@ def _attach_remote(file: File, work: AttestationWork) -> Attested:
             if not (work.keep_going or is_about_the_file(error)):
                 raise SourceError(f"{error} (--keep-going publishes the rest)") from error
             return _without(file, redact(url), error.why, work)
+    is_whole = bool(listing.provenance) or (len(raw) == 1 and b'"attestation_bundles"' in raw[0])
     found = _Found(tuple(map(redact, urls)), tuple(raw), is_whole)
     outcome = _judge(file, found, work)
     if isinstance(outcome, Attested):

@@ -86,7 +86,8 @@ class Link(NamedTuple):
     # A text that changes with the file, from an API that listed it in this run: if facts were read for the same
     # revision, no request is made. "": not listed by an API.
     revision: str = ""
-    attestations: tuple[str, ...] = ()  # addresses of `.attestation` files: PEP 740, but no provenance objects
+    # Addresses of files of attestations (PEP 740) that pages cannot name, as they do a provenance object at https.
+    attestations: tuple[str, ...] = ()
 
     @property
     def is_elsewhere(self) -> bool:

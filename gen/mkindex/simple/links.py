@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
@@ -13,6 +13,7 @@ from mkindex.distributions.filenames import STRANGE_NAME, may_be_linked
 from mkindex.model.files import Link
 from mkindex.model.index import normalize_name
 from mkindex.text import printable
+from mkindex.tree.names import PROVENANCE_SUFFIX
 
 MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
 # Hexadecimal digits of each kind of hash, the strongest first.
@@ -222,6 +223,20 @@ def clean_provenance(value: object) -> str:
     # PEP 740: "The value … MUST be a fully qualified URL", and https.
     is_url = isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
     return str(value) if is_url else ""
+
+
+def with_attestations(link: Link, addresses: Sequence[str]) -> Link:
+    """Return a link with the files of attestations beside its file, of which a provenance object comes first.
+
+    What a page says itself stays. `addresses`: absolute; their paths end in the names of the files.
+    """
+    if link.provenance or not addresses:
+        return link
+    whole = [address for address in addresses if urlsplit(address).path.endswith(PROVENANCE_SUFFIX)]
+    if not whole:
+        return link._replace(attestations=tuple(sorted(addresses)))
+    provenance = clean_provenance(whole[0])
+    return link._replace(provenance=provenance, attestations=() if provenance else (whole[0],))
 
 
 def has_expiring_signature(url: str) -> bool:

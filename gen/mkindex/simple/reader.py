@@ -5,12 +5,14 @@ Uses neither network nor disk. No page is trusted: a malformed entry is rejected
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
+from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
@@ -29,6 +31,7 @@ from mkindex.simple.links import (
     read_hash,
     read_hash_in,
     strip_href,
+    with_attestations,
 )
 from mkindex.simple.plain_files import PlainFiles
 from mkindex.simple.roots import ProjectLink, project_links
@@ -92,7 +95,11 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
         for target, anchor in zip(targets, anchors, strict=True)
         if isinstance(target, _Address)
     ]
-    others = [urlsplit(target).path for target in targets if type(target) is _Address]
+    links, other_addresses = _join_attestations(
+        dict.fromkeys(target for target in targets if isinstance(target, Link)),
+        [target for target in targets if type(target) is _Address],
+    )
+    others = [urlsplit(target).path for target in other_addresses]
     has_files = any(isinstance(target, (Link, Rejected)) for target in targets)
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
     if not any_version:
@@ -101,7 +108,7 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     title = tree.css_first("title")
     lower = text.lower()
     return Page(
-        links=tuple(dict.fromkeys(target for target in targets if isinstance(target, Link))),
+        links=links,
         rejected=tuple(target for target in targets if isinstance(target, Rejected)),
         other_files=tuple(filename_in(path) for path in others if "." in filename_in(path)),
         projects=project_links(addresses, location.url, anywhere=not has_files),
@@ -201,6 +208,26 @@ class _Address(str):
     """The URL that a link to anything but a wheel or sdist leads to, without its fragment."""
 
     __slots__ = ()
+
+
+def _join_attestations(
+    links: Iterable[Link], addresses: Sequence[_Address]
+) -> tuple[tuple[Link, ...], Sequence[_Address]]:
+    """Return links with the files of attestations that the page has beside their files, and all other addresses."""
+    beside: dict[str, list[str]] = {}
+    for address in addresses:
+        if subject := attested_filename(filename_in(urlsplit(address).path)):
+            beside.setdefault(f"{_directory(address)}/{subject}", []).append(address)
+    if not beside:
+        return tuple(links), addresses
+    places = {link: f"{_directory(link.url)}/{link.filename}" for link in links}
+    used = {address for place in places.values() for address in beside.get(place, ())}
+    joined = tuple(with_attestations(link, beside.get(place, ())) for link, place in places.items())
+    return joined, [address for address in addresses if address not in used]
+
+
+def _directory(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[0]
 
 
 class _Directory(_Address):

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, has_version, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
+from mkindex.simple.links import with_attestations
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import SourceItem
 from mkindex.stores.objects import StoredObject, StoreError
@@ -47,10 +49,15 @@ class BucketSource:
         trees = _trees_of_indexes(objects)
         for tree in filter(None, trees):
             yield Note(location=f"{store.address}/{tree}", text="skipped: an index made by mkindex", detail=True)
+        attestations: dict[str, list[str]] = {}
+        for key in objects:
+            name = key.rpartition("/")[2]
+            if subject := attested_filename(name):
+                attestations.setdefault(f"{key.removesuffix(name)}{subject}", []).append(f"{address}{quote(key)}")
         own = tuple(tree or f"{FILES_DIRECTORY}/" for tree in trees)
         for key, found in objects.items():
             if not key.startswith(own) and (item := self._item(found, objects, address, store.address)):
-                yield item
+                yield with_attestations(item, attestations.get(key, ())) if isinstance(item, Link) else item
 
     def _item(
         self, found: StoredObject, objects: Mapping[str, StoredObject], address: str, bucket: str
@@ -61,6 +68,8 @@ class BucketSource:
         if not name or name.startswith("."):
             return None
         if not name.endswith(SUFFIXES):
+            if (subject := attested_filename(name)) and f"{key.removesuffix(name)}{subject}" in objects:
+                return None
             if not name.endswith(METADATA_SUFFIX) and (reason := why_unsupported(name)):
                 return Rejected(location=location, reason=reason)
             return Note(location=location, text="skipped: not a wheel or sdist", detail=True)

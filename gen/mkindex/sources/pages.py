@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from mkindex.distributions.filenames import SUFFIXES, has_version, project_on_page
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Fingerprint, Link
+from mkindex.model.files import Artifact, AttestationFile, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.links import name_at_end, parse_link, path_of
 from mkindex.simple.reader import Page
@@ -107,7 +107,10 @@ class PageSource:
             if self.selection.includes_file(link.filename) and not (archives and _is_source_archive(link)):
                 if project and (decisive := project_on_page(link.filename, project)):
                     link = link._replace(project=decisive)  # noqa: PLW2901
-                yield link if link.is_elsewhere else find_local(link, url)
+                if link.is_elsewhere:
+                    yield link
+                else:
+                    yield from _find_local_with_attestations(link, url)
 
     def _read_subdirectories(self, page: Page, url: str) -> Iterator[SourceItem]:
         """Yield the files below a directory listing with --recursive; otherwise a note that there may be some."""
@@ -200,6 +203,16 @@ def _directory_name(url: str) -> str:
 
 
 # --- files of this machine --------------------------------------------------------------------------------------------
+
+
+def _find_local_with_attestations(link: Link, page: str) -> Iterator[SourceItem]:
+    """Yield a file of this machine that a page names, and the files of attestations that the page has beside it."""
+    found = find_local(link._replace(attestations=()), page)
+    yield found
+    if isinstance(found, Artifact):
+        for path in map(path_of, link.attestations):
+            if os.path.isfile(path):
+                yield AttestationFile(path, found.path, Fingerprint.of(os.stat(path)))
 
 
 def find_local(link: Link, page: str) -> Artifact | Rejected:

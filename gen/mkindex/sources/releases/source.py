@@ -2,24 +2,24 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import SUFFIXES, has_version
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
-from mkindex.simple.links import clean_provenance, normalize_url
+from mkindex.simple.links import normalize_url, with_attestations
 from mkindex.sources.releases.documents import Asset, BadDocument, Release, load_all, read_releases
 from mkindex.sources.releases.forges import Api, Repository
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import SourceItem
 from mkindex.text import plural, printable, redact
-from mkindex.tree.names import METADATA_SUFFIX
+from mkindex.tree.names import METADATA_SUFFIX, PROVENANCE_SUFFIX
 
-_PROVENANCE = ".provenance"  # PEP 740, beside the file
 _SPEC = re.compile(r"[a-z]+:(?P<owner>[\w./-]+)/(?P<name>[\w.*?\[\]!-]+)(?:@(?P<tag>\S+))?", re.ASCII)
 _MAX_FILE = 256 << 20  # bytes
 
@@ -120,34 +120,48 @@ def _list_files(
     others = 0
     for release in releases:
         by_name = {asset.name: asset for asset in release.assets}
+        beside: dict[str, list[str]] = {}
+        selected: list[Asset] = []
         for asset in release.assets:
-            if not asset.name.endswith(SUFFIXES) or not (asset.name.endswith(".whl") or has_version(asset.name)):
+            subject = attested_filename(asset.name)
+            if subject in by_name:
+                beside.setdefault(subject, []).append(asset.name)
+            elif asset.name.removesuffix(METADATA_SUFFIX) in by_name.keys() - {asset.name}:
+                continue
+            elif not asset.name.endswith(SUFFIXES) or not (asset.name.endswith(".whl") or has_version(asset.name)):
                 others += 1
             elif selection.includes_file(asset.name):
-                yield _link(asset, by_name, by_api=by_api)
+                selected.append(asset)
+        yield from (_link(one, by_name, beside.get(one.name, ()), by_api=by_api) for one in selected)
     if others:
         text = f"skipped {plural(others, 'file')} of releases that are neither wheels nor sdists"
         yield Note(location=location, text=text, detail=True)
 
 
-def _link(asset: Asset, by_name: dict[str, Asset], *, by_api: bool) -> Link | Rejected:
-    """Return the link to a file of a release, with the files beside it that describe it."""
-    metadata, provenance = by_name.get(f"{asset.name}{METADATA_SUFFIX}"), by_name.get(f"{asset.name}{_PROVENANCE}")
+def _link(asset: Asset, by_name: Mapping[str, Asset], beside: Sequence[str], *, by_api: bool) -> Link | Rejected:
+    """Return the link to a file of a release, with the files beside it that describe it.
+
+    `beside`: the names of those with attestations.
+    """
+    metadata = by_name.get(f"{asset.name}{METADATA_SUFFIX}")
     try:
         url = normalize_url(asset.api_url or asset.url if by_api else asset.url, asset.name, allow_local=False)
     except ValueError as error:
         return Rejected(location=f"{redact(asset.url)}", reason=str(error))
     revisions = [asset.revision, *([metadata.revision] if metadata else [])]
-    return Link(
+    link = Link(
         url=url,
         filename=asset.name,
         sha256=asset.sha256,
         size=asset.size,
         upload_time=asset.upload_time,
         core_metadata=metadata.sha256 if metadata and not by_api else None,
-        provenance=clean_provenance(provenance.url) if provenance and not by_api else "",
         revision=" ".join(revisions) if all(revisions) else "",
     )
+    if by_api:  # only the API has them, at addresses without their names
+        names = [name for name in beside if name.endswith(PROVENANCE_SUFFIX)] or sorted(beside)
+        return link._replace(attestations=tuple(by_name[name].api_url or by_name[name].url for name in names))
+    return with_attestations(link, [by_name[name].url for name in beside])
 
 
 def _note_others(releases: Iterable[Release], taken: list[Release], location: str) -> Iterator[Note]:
