@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from mkindex.model.files import format_upload_time
-from mkindex.policy.rules import Keep, Policy, Rules
+from mkindex.policy.rules import Keep, Policy
 from mkindex.policy.times import parse_age
 from support.policies import NOW, SHELF, decided, files, listed, policy_from
 
@@ -37,7 +37,7 @@ def keep(*rules: str) -> Policy:
                 younger_than=parse_age(values.get("younger-than")),
             )
         )
-    return Policy(keep=Rules(tuple(made)))
+    return Policy(keep=tuple(made))
 
 
 def versions(policy: Policy, *given: str) -> list[str]:
@@ -189,6 +189,6 @@ def test_retention_equals_the_oracle_and_doing_it_twice_changes_nothing(
 ) -> None:
     policy = keep(*(" ".join(f"{key}={value}" for key, value in one.items()) for one in limits))
     kept = decided(policy, shelve(history)).project
-    assert {file.version for file in kept.files} == oracle(history, policy.keep.rules)
+    assert {file.version for file in kept.files} == oracle(history, policy.keep)
     if kept.files:
         assert decided(policy, kept.files).project == kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mkindex.policy.decide import Decided, Decider
+from mkindex.policy.decide import Decider, Outcome
 from mkindex.policy.reader import read_policy
 from support.index_values import FakeFiles, make_index
 
@@ -37,7 +37,7 @@ def index_of(*names: str) -> Index:
     return make_index(*files(*names))
 
 
-def decided(policy: Policy, some: Iterable[File], now: int = NOW) -> Decided:
+def decided(policy: Policy, some: Iterable[File], now: int = NOW) -> Outcome:
     """What a policy decides about the files of one project."""
     (project,) = make_index(*some).projects
     return Decider(policy, now)(project)

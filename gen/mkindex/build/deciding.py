@@ -137,7 +137,7 @@ def _selectors(request: Request, files: Sequence[File]) -> Iterator[Mapping[str,
 def _is_yanked(policy: Policy, request: Request, files: Sequence[File]) -> bool:
     """Tell whether a policy yanks a requested file."""
     for file in filter(request.matches, files):
-        rules = [rule for rule in policy.yank.of(file.project) if rule.matches(file)]
+        rules = [rule for rule in policy.of(file.project).yanks if rule.matches(file)]
         if rules and rules[-1].yanked:
             return True
     return False

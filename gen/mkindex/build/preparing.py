@@ -33,7 +33,6 @@ from mkindex.publish.refusals import (
 )
 from mkindex.site.layout import Site
 from mkindex.site.limits import refuse_beyond_limits
-from mkindex.site.listings import list_projects, refuse_same_paths
 from mkindex.site.render import render
 from mkindex.site.resources import ListingPage, Section
 from mkindex.site.templates import Templates
@@ -171,7 +170,5 @@ def _sections(
     listing: ListingPage | None,
 ) -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
-    listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
-    refuse_same_paths(listings, site.variants, site.simple(""))
     sections = render(index, site, lines, people, legacy, listing=listing)
     return tuple(sections) if site.host.has_limits else sections

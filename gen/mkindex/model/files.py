@@ -241,8 +241,10 @@ class File(NamedTuple):
 
     def with_yanked(self, reason: str | None) -> Self:
         """Return the file yanked for a reason, which may be ""; None: not yanked."""
-        link = (self.listing or Link(url="file:", filename=self.filename))._replace(yanked=reason)
-        artifact = self.artifact
+        artifact, link = self.artifact, self.listing
+        if (link.yanked if link else None) == reason:
+            return self
+        link = link._replace(yanked=reason) if link else Link(url="file:", filename=self.filename, yanked=reason)
         return self._replace(artifact=link if isinstance(artifact, Link) else artifact._replace(link=link))
 
     def with_upload_time(self, upload_time: str) -> Self:

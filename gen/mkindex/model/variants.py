@@ -75,7 +75,7 @@ class Variants:
 
     def _has_no_label(self, project: Project) -> bool:
         """Tell whether no file can be a variant, as of most projects."""
-        return self.by == "local" and not any("+" in facts.version for _, facts, _, _ in project.files)
+        return self.by == "local" and "+" not in "".join([facts.version for _, facts, _, _ in project.files])
 
     def _of_label(self, label: str) -> str:
         match = self._at_start.match(label) if 0 < len(label) <= LONGEST_TEXT else None

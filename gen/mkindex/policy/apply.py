@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mkindex.errors import Note
 from mkindex.model.files import format_upload_time
 from mkindex.model.index import Index, Project
-from mkindex.policy.decide import Decided, Decider, Decision
+from mkindex.policy.decide import Decider, Decision, Outcome
 from mkindex.policy.result import PolicyResult
 from mkindex.policy.rules import NO_POLICY, Policy, Yank
 from mkindex.policy.times import seconds_of
@@ -20,20 +20,20 @@ def apply_policy(index: Index, policy: Policy, now: int, *, explain: bool = Fals
     if policy == NO_POLICY:
         return PolicyResult(index=index)
     decide = Decider(policy, now, explain)
-    decided = [decide(project) for project in index.projects]
-    decisions = tuple(decision for one in decided for decision in one.decisions)
+    outcomes = [decide(project) for project in index.projects]
+    decisions = tuple(decision for one in outcomes for decision in one.decisions)
     return PolicyResult(
-        index=Index(projects=tuple(one.project for one in decided if one.project.files or one.project.status)),
+        index=Index(projects=tuple(one.project for one in outcomes if one.project.files or one.project.status)),
         decisions=decisions,
-        findings=(*_overruled(index, decided), *_unused(index, policy, decided)),
-        moments=tuple(f"{limit.text} = {limit.at(now)}" for limit in policy.limits if limit.age is not None),
+        findings=(*_overruled(index, outcomes), *_unused(index, policy, outcomes)),
+        moments=tuple(dict.fromkeys(f"{one.text} = {one.at(now)}" for one in policy.limits if one.age is not None)),
         first_appears=_first_appears(policy, decisions),
     )
 
 
-def _overruled(index: Index, decided: list[Decided]) -> Iterator[Note]:
+def _overruled(index: Index, outcomes: list[Outcome]) -> Iterator[Note]:
     """Yield a note for each yank and status of a source that the policy replaces by another."""
-    for project, one in zip(index.projects, decided, strict=True):
+    for project, one in zip(index.projects, outcomes, strict=True):
         for file, verdict, where, why in one.decisions:
             if verdict not in ("yanked", "not yanked") or file.yanked is None:
                 continue
@@ -53,8 +53,8 @@ def _status_name(project: Project) -> str:
     return project.status.status if project.status else "active"
 
 
-def _unused(index: Index, policy: Policy, decided: list[Decided]) -> Iterator[Note]:
-    used = frozenset[str]().union(*(one.rules for one in decided))
+def _unused(index: Index, policy: Policy, outcomes: list[Outcome]) -> Iterator[Note]:
+    used = frozenset[str]().union(*(one.rules for one in outcomes))
     for rule in policy.rules:
         # A yank that later rules overrule matches all the same.
         if rule.where not in used and not (isinstance(rule, Yank) and _matches_something(index, policy, rule)):
@@ -63,7 +63,7 @@ def _unused(index: Index, policy: Policy, decided: list[Decided]) -> Iterator[No
 
 
 def _matches_something(index: Index, policy: Policy, rule: Yank) -> bool:
-    projects = (project for project in index.projects if rule in policy.yank.of(project.name))
+    projects = (project for project in index.projects if rule in policy.of(project.name).yanks)
     return any(rule.matches(file) for project in projects for file in project.files)
 
 

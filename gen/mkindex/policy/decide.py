@@ -1,15 +1,15 @@
 """What a policy makes of one project: a pure function, `Project -> (Project, decisions)`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus
-from mkindex.policy.retention import keep_all, release_of, retained
-from mkindex.policy.rules import Keep, Only, Policy, Times, Yank
-from mkindex.policy.tags import runs_on_platform, runs_on_python, tags_of
+from mkindex.policy.retention import judge_releases, keep_all, release_of
+from mkindex.policy.rules import Keep, Only, Policy, ProjectRules, Times, Yank
+from mkindex.policy.tags import runs_on_platform, runs_on_python
 from mkindex.policy.times import WHOLE_SECONDS, is_after
 
 Verdict = Literal["yanked", "not yanked", "kept", "not kept", "not selected", "waits"]
@@ -17,7 +17,6 @@ REMOVED: frozenset[Verdict] = frozenset({"not kept", "not selected", "waits"})
 
 
 _NOTHING = frozenset[str]()
-_PossibleYank = tuple[Yank, Callable[[str], object] | None]  # and which filenames it is for; None: all
 
 
 class Decision(NamedTuple):
@@ -34,12 +33,20 @@ class Decision(NamedTuple):
         return self.verdict in REMOVED
 
 
-class Decided(NamedTuple):
+class Outcome(NamedTuple):
     """A project as the policy lists it, with the decisions."""
 
     project: Project
     decisions: tuple[Decision, ...]
     rules: frozenset[str]  # those that match something, by their place
+
+
+class _Kind(NamedTuple):
+    """What rules say of all wheels of a version with the same tags, or of all sdists of a version."""
+
+    mismatch: tuple[str, str] | None  # the rule that does not select them, and why
+    yanks: tuple[Yank, ...]  # that may match, the last first
+    release: str
 
 
 @dataclass(frozen=True)
@@ -49,74 +56,64 @@ class Decider:
     policy: Policy
     now: int
     explain: bool = False  # also return decisions that change nothing
-    # What rules, by their places, decide about files of a version, or of a version and tags.
-    _selected: dict[tuple[str, ...], dict[tuple[str, str], tuple[str, str] | None]] = field(default_factory=dict)
-    _yanks: dict[tuple[str, ...], dict[str, tuple[_PossibleYank, ...]]] = field(default_factory=dict)
+    # Most files share version and tags with files of other projects that the same rules are for.
+    _kinds: dict[ProjectRules, dict[tuple[str, str], _Kind]] = field(default_factory=dict)
 
-    def __call__(self, project: Project) -> Decided:
-        """Return a project as the policy lists it. Each step applies to the files that the step before lists."""
-        policy, name = self.policy, project.name
-        yanks, onlys, keeps = policy.yank.of(name), policy.only.of(name), policy.keep.of(name)
-        statuses = policy.status.of(name)
-        times = policy.times if policy.times and not policy.times.exempt_pattern.match(name) else None
-        if not (yanks or onlys or keeps or statuses or times):
-            return Decided(project, (), _NOTHING)
-        used = {rule.where for rule in (*onlys, *keeps, *statuses)}  # whether a yank matches depends on the files
+    def __call__(self, project: Project) -> Outcome:
+        """Return a project as the policy lists it. What the other rules do not list does not count for [[keep]]."""
+        policy, rules = self.policy, self.policy.of(project.name)
+        times = policy.times if policy.times and not policy.times.exempt_pattern.match(project.name) else None
+        if not (rules or times):
+            return Outcome(project, (), _NOTHING)
         decisions: list[Decision] = []
-        files: Sequence[File] = project.files
-        if onlys:
-            files = _without(files, self._not_selected(files, onlys), decisions)
-        if times:
-            files = _without(files, _waiting(files, times, self._cutoff), decisions)
-        if yanks:
-            yanked = list(self._yanked(files, yanks))
-            used |= {decision.where for decision in yanked}
-            files = _with_yanks(files, yanked)
-            decisions += yanked
-        if keeps and (self.explain or not keep_all(files, keeps)):
-            files = _without(files, _judged(files, keeps, self.now, explain=self.explain), decisions)
-        status: ProjectStatus | None = statuses[-1].status if statuses else project.status
-        if files is project.files and status == project.status:
-            return Decided(project, tuple(decisions), frozenset(used) if used else _NOTHING)
-        return Decided(replace(project, files=tuple(files), status=status), tuple(decisions), frozenset(used))
+        files, releases = self._listed(project.files, rules, times, decisions)
+        if rules.keeps and (self.explain or not keep_all(releases, rules.keeps)):
+            kept = list(_judge(files, rules.keeps, self.now, explain=self.explain))
+            removed = {id(decision.file) for decision in kept if decision.is_removal}
+            files = [file for file in files if id(file) not in removed]
+            decisions += kept
+        status: ProjectStatus | None = rules.statuses[-1].status if rules.statuses else project.status
+        if status != project.status or any(decision.verdict != "kept" for decision in decisions):
+            project = replace(project, files=tuple(files), status=status)
+        used = rules.places.union(decision.where for decision in decisions) if decisions else rules.places
+        return Outcome(project, tuple(decisions), used)
 
-    def _not_selected(self, files: Iterable[File], rules: Sequence[Only]) -> Iterator[Decision]:
-        # Most files share version and tags with others, so what is decided for these is remembered.
-        known = self._selected.setdefault(tuple(rule.where for rule in rules), {})
+    def _listed(
+        self, files: Iterable[File], rules: ProjectRules, times: Times | None, decisions: list[Decision]
+    ) -> tuple[list[File], set[str]]:
+        """Return the files that all rules but [[keep]] list, and their releases, and add what was decided."""
+        kinds, moment = self._kinds.setdefault(rules, {}), self._cutoff
+        start = moment[:WHOLE_SECONDS]
+        listed, releases = list[File](), set[str]()
         for file in files:
             _, facts, filename, _ = file
-            kind = facts.version, tags_of(filename)
-            if kind not in known:
-                known[kind] = _first_mismatch(file, rules)
-            if mismatch := known[kind]:
-                yield Decision(file, "not selected", *mismatch)
-
-    def _yanked(self, files: Iterable[File], rules: Sequence[Yank]) -> Iterator[Decision]:
-        last_first = rules[::-1]
-        known = self._yanks.setdefault(tuple(rule.where for rule in rules), {})
-        for file in files:
-            _, facts, filename, _ = file
-            version = facts.version
-            if version not in known:
-                known[version] = tuple(_possible_yanks(version, last_first))
-            for rule, matches in known[version]:
-                if matches is None or matches(filename):
-                    yield Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
-                    break
+            key = facts.version, filename.split("-", 2)[-1]
+            if key not in kinds:
+                kinds[key] = _kind_of(file, rules)
+            mismatch, yanks, release = kinds[key]
+            if mismatch:
+                decisions.append(Decision(file, "not selected", *mismatch))
+                continue
+            # The comparison is true for most files, and cheap.
+            if times and not "" < facts.upload_time < start and (why := _reason_to_wait(file, times, moment)):
+                decisions.append(Decision(file, "waits", times.where, why))
+                continue
+            if yanks and (decision := _last_match(file, yanks)):
+                decisions.append(decision)
+                listed.append(file.with_yanked(decision.why if decision.verdict == "yanked" else None))
+            else:
+                listed.append(file)
+            releases.add(release)
+        return listed, releases
 
     @cached_property
     def _cutoff(self) -> str:
         return self.policy.times.cutoff.at(self.now) if self.policy.times else ""
 
 
-def _without(files: Sequence[File], decided: Iterable[Decision], decisions: list[Decision]) -> Sequence[File]:
-    """Return the files that are still listed after some decisions, and add these."""
-    new = list(decided)
-    if not new:
-        return files
-    decisions += new
-    removed = {id(decision.file) for decision in new if decision.verdict in REMOVED}
-    return [file for file in files if id(file) not in removed] if removed else files
+def _kind_of(file: File, rules: ProjectRules) -> _Kind:
+    version = file.facts.version
+    return _Kind(_first_mismatch(file, rules.onlys), tuple(_possible_yanks(version, rules.yanks)), release_of(version))
 
 
 def _first_mismatch(file: File, rules: Sequence[Only]) -> tuple[str, str] | None:
@@ -135,39 +132,34 @@ def _mismatch(file: File, rule: Only) -> str:
     return ""
 
 
-def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decision]:
-    start = moment[:WHOLE_SECONDS]
-    for file in files:
-        upload_time = file.facts.upload_time
-        if "" < upload_time[:WHOLE_SECONDS] < start:  # true for most files, and cheap
-            continue
-        if not upload_time:
-            yield Decision(file, "waits", times.where, "it has no upload time")
-        elif is_after(upload_time, moment):
-            yield Decision(file, "waits", times.where, f"cutoff = {times.cutoff.text}")
+def _reason_to_wait(file: File, times: Times, moment: str) -> str:
+    """Return why a file is not listed yet; "" if it is."""
+    if not file.facts.upload_time:
+        return "it has no upload time"
+    return f"cutoff = {times.cutoff.text}" if is_after(file.facts.upload_time, moment) else ""
 
 
-def _possible_yanks(version: str, last_first: Sequence[Yank]) -> Iterator[_PossibleYank]:
-    """Yield the rules that may decide about a file of a version: those for filenames, up to one for the version."""
-    for rule in last_first:
+def _possible_yanks(version: str, rules: Sequence[Yank]) -> Iterator[Yank]:
+    """Yield the rules that may decide about a file of a version, the last first: up to one that is for the version."""
+    for rule in reversed(rules):
         if rule.files:
-            yield rule, rule.pattern.match
-        elif rule.versions is None or version in rule.versions:
-            yield rule, None
+            yield rule
+        elif rule.matches_version(version):
+            yield rule
             return
 
 
-def _with_yanks(files: Sequence[File], decided: Sequence[Decision]) -> Sequence[File]:
-    """Return the files as the decisions list them."""
-    if not decided:
-        return files
-    reasons = {id(one.file): one.why if one.verdict == "yanked" else None for one in decided}
-    return [file.with_yanked(reasons[id(file)]) if id(file) in reasons else file for file in files]
+def _last_match(file: File, yanks: Iterable[Yank]) -> Decision | None:
+    """Return what the last rule decides that matches a file; None if none does."""
+    for rule in yanks:
+        if not rule.files or rule.matches_filename(file.filename):
+            return Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
+    return None
 
 
-def _judged(files: Sequence[File], rules: Sequence[Keep], now: int, *, explain: bool) -> Iterator[Decision]:
+def _judge(files: Sequence[File], rules: Sequence[Keep], now: int, *, explain: bool) -> Iterator[Decision]:
     """Yield a decision for each file that does not stay; with `explain`, for the others, too."""
-    kept = retained(files, rules, now)
+    kept = judge_releases(files, rules, now)
     for file in files:
         stays, where, why = kept[release_of(file.facts.version)]
         if explain or not stays:

@@ -13,7 +13,7 @@ from mkindex.errors import ConfigError
 from mkindex.model.index import ProjectStatus
 from mkindex.model.variants import PLACEHOLDER, VARIANT_NAME, Variants
 from mkindex.options import suggest
-from mkindex.policy.rules import Keep, Only, Policy, Rule, Rules, Status, Times, Versions, Yank, normalize_pattern
+from mkindex.policy.rules import Keep, Only, Policy, Rule, Status, Times, Versions, Yank, normalize_pattern
 from mkindex.policy.tags import PLATFORM, SYSTEMS
 from mkindex.policy.times import Limit, parse_age, parse_limit
 from mkindex.text import printable
@@ -196,11 +196,11 @@ class _Table:
             self.refuse(key, f"unknown key {printable(key)}{hint}")
 
 
-def _rules(content: Mapping[str, Any], name: str, read: Callable[[_Table], R], lines: _Lines) -> Rules[R]:
+def _rules(content: Mapping[str, Any], name: str, read: Callable[[_Table], R], lines: _Lines) -> tuple[R, ...]:
     tables = content.get(name, [])
     if not isinstance(tables, list):
         _Table(name, None, lines)
-    return Rules(tuple(read(_Table(name, one, lines, number, len(tables))) for number, one in enumerate(tables)))
+    return tuple(read(_Table(name, one, lines, number, len(tables))) for number, one in enumerate(tables))
 
 
 def _yank(table: _Table) -> Yank:

@@ -1,7 +1,7 @@
 """Which releases of a project the rules of [[keep]] keep."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from mkindex.policy.times import is_after
 ALWAYS = "the newest release that is neither yanked nor a prerelease always stays"
 
 
-class Kept(NamedTuple):
+class Retention(NamedTuple):
     """Whether a release stays, by which rule, and why."""
 
     stays: bool
@@ -32,28 +32,27 @@ class _Release(NamedTuple):
     files: Sequence[File]
 
 
-def retained(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[str, Kept]:
+def judge_releases(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[str, Retention]:
     """Return for each release of a project, by `release_of`, whether all rules keep it at `now`."""
     releases = _releases(files)
-    verdicts: dict[str, Kept] = {}
+    verdicts: dict[str, Retention] = {}
     for rule in rules:
-        drop = Kept(False, rule.where, f"{_limits(rule)} does not keep it")
+        drop = Retention(False, rule.where, f"{_limits(rule)} does not keep it")
         for release, why in zip(releases, _reasons(releases, rule, now), strict=True):
             if not why:
                 verdicts[release.name] = drop
             elif release.name not in verdicts or verdicts[release.name].stays:
-                verdicts[release.name] = Kept(True, rule.where, why)
+                verdicts[release.name] = Retention(True, rule.where, why)
     final = next((one.name for one in releases if not (one.version.is_prerelease or _is_yanked(one))), None)
     if final is not None and not verdicts[final].stays:
-        verdicts[final] = Kept(True, verdicts[final].where, ALWAYS)
+        verdicts[final] = Retention(True, verdicts[final].where, ALWAYS)
     return verdicts
 
 
-def keep_all(files: Iterable[File], rules: Sequence[Keep]) -> bool:
+def keep_all(releases: Collection[str], rules: Sequence[Keep]) -> bool:
     """Tell whether rules keep all releases because there are few, as is true of most projects, and quickly known."""
-    names = {release_of(file.facts.version) for file in files}
-    prereleases = sum(map(_is_prerelease, names))
-    finals = len(names) - prereleases
+    prereleases = sum(map(_is_prerelease, releases))
+    finals = len(releases) - prereleases
     return all(_keeps_all(rule, finals, prereleases) for rule in rules)
 
 

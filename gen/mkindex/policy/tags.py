@@ -19,11 +19,6 @@ PLATFORM = re.compile(r"[a-z0-9_*?\[\]]*[_*][a-z0-9_*?\[\]]*|win32")  # a platfo
 _PYTHON = re.compile(r"(py|cp|pp|gp|[a-z]+)(\d)(\d*)", re.ASCII)
 
 
-def tags_of(filename: str) -> str:
-    """Return what follows name and version of a wheel, which decides what it runs on; "" for an sdist."""
-    return filename.split("-", 2)[-1] if filename.endswith(".whl") else ""
-
-
 def runs_on_platform(filename: str, platforms: tuple[str, ...]) -> bool:
     """Tell whether a file is for one of these systems or platform tags; sdists and pure wheels are for all."""
     tags = _tags(filename)

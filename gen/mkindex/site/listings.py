@@ -39,7 +39,7 @@ def list_projects(projects: Iterable[Project], variants: Variants | None, *, all
     names = sorted({name for _, own in parts.values() for name in own})
     indexes |= {name: {} for name in names}
     for project, own in parts.values():
-        main = variants.main(project)
+        main = variants.main(project) if own else project
         if main.files or main.status or all_names:
             indexes[None][project.name] = main
         for name in own or names:

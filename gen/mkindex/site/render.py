@@ -21,7 +21,7 @@ from mkindex.simple.writer import (
 )
 from mkindex.site.keys import project_keys
 from mkindex.site.layout import Site, quote_path
-from mkindex.site.listings import Listings, list_projects, variant_indexes
+from mkindex.site.listings import Listings, list_projects, refuse_same_paths, variant_indexes
 from mkindex.site.resources import (
     FileResource,
     LegacyPages,
@@ -117,9 +117,10 @@ def render(
 ) -> Iterator[Section]:
     """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over.
 
-    `lines`: what the manifest records about the whole tree.
+    `lines`: what the manifest records about the whole tree. Raises NotPublished if two pages would have the same path.
     """
     listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
+    refuse_same_paths(listings, site.variants, site.simple(""))
     keys = {variant: project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
     # Only pages for people are of all variants.
     all_keys = project_keys(index.projects, site) if site.variants and people else keys[None]
