@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from support.index_values import make_index
 from support.policies import NOW, SHELF, decided, files, index_of, listed, policy_from
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 DEMO = ("demo-1.0-py3-none-any.whl", "demo-1.1-cp312-cp312-win_amd64.whl", "demo-1.1.tar.gz", "demo-2.0a1.tar.gz")
@@ -97,6 +99,24 @@ def test_a_release_is_yanked_by_its_version_and_a_local_version_with_it(tmp_path
 def test_files_are_yanked_by_a_pattern(tmp_path: Path) -> None:
     policy = policy_from(tmp_path, '[[yank]]\nproject = "d*"\nfiles = "demo-1.1-*win*"\n')
     assert listed(policy, files(*DEMO)) == [DEMO[0], f"{DEMO[1]} yanked: ", *DEMO[2:]]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "*win*", "demo-1.?*", "demo-[12].[!1]*", "*-1.1[.-]*gz", "[d]emo-2*", "demo-1.1.tar.gz", "*.zip", "demo-[1"],
+)
+def test_a_pattern_selects_the_filenames_that_a_shell_pattern_does(pattern: str, tmp_path: Path) -> None:
+    policy = policy_from(tmp_path, f'[[yank]]\nproject = "demo"\nfiles = "{pattern}"\n')
+    yanked = [decision.file.filename for decision in decided(policy, files(*DEMO)).decisions]
+    assert yanked == [name for name in DEMO if fnmatchcase(name, pattern)]
+
+
+@pytest.mark.parametrize("selectors", [("*", "demo"), ("demo", "*"), ("d*", "demo", "*o"), ("*o", "d*", "demo")])
+def test_rules_for_a_name_and_for_patterns_keep_their_order(selectors: Sequence[str], tmp_path: Path) -> None:
+    rules = [f'[[yank]]\nproject = "{one}"\nreason = "{number}"\n' for number, one in enumerate(selectors)]
+    policy = policy_from(tmp_path, "".join(rules))
+    assert [rule.reason for rule in policy.of("demo").yanks] == [str(number) for number in range(len(selectors))]
+    assert listed(policy, files(DEMO[0])) == [f"{DEMO[0]} yanked: {len(selectors) - 1}"]
 
 
 def test_the_last_yank_that_matches_a_file_counts_also_against_its_source(tmp_path: Path) -> None:
@@ -246,6 +266,15 @@ def test_every_rule_that_matches_nothing_is_noted_with_its_line(tmp_path: Path) 
     where = f"{tmp_path}/policy.toml"
     assert apply_policy(index_of("demo-1.0.tar.gz"), policy, NOW).findings == tuple(
         Note(location=f"{where}:{line}", text=text) for line in (5, 9, 17, 13)
+    )
+
+
+def test_an_age_that_several_rules_have_is_resolved_once(tmp_path: Path) -> None:
+    rule = '[[keep]]\nproject = "demo"\nyounger-than = "30d"\n'
+    policy = policy_from(tmp_path, f'{rule}{rule}[times]\ncutoff = "7d"\n')
+    assert apply_policy(index_of(*DEMO), policy, NOW).moments == (
+        "30d = 2025-12-03T03:04:05Z",
+        "7d = 2025-12-26T03:04:05Z",
     )
 
 
