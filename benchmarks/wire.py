@@ -4,7 +4,8 @@ A tree that mkindex built is served by nginx on this machine: wheels of 100 kB, 
 nginx logs the requests of mkindex, and then curl sends the same ones, up to fifty at a time: HEADs, GETs and ranges,
 each kind with its own run of curl. Pages that have not changed are left out, to the advantage of curl. After a mirror,
 sha256sum reads what curl fetched. Both run in turns, and the numbers are medians: seconds, and seconds of processor
-time without that of nginx, then both ratios.
+time without that of nginx, then both ratios. `--peers` also runs the peers in .peers that mirror an index, once, and
+compares the time for each file.
 
 Each MKINDEX is a Python interpreter that has it installed, or an executable (default: this interpreter).
 """
@@ -23,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import corpus, measure, webserver
+from benchmarks import corpus, measure, mirrors, webserver
 from benchmarks.machine import PLACES
 from benchmarks.versions import command_of
 
@@ -67,7 +68,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("versions", metavar="MKINDEX", nargs="*", default=[sys.executable])
     parser.add_argument("--wheels", type=int, default=1000, help="how many of 100 kB (default: 1000)")
-    parser.add_argument("--large", type=int, default=0, metavar="N", help="also mirror N wheels of 256 MB")
+    parser.add_argument("--large", type=int, default=0, metavar="N", help="also mirror N large wheels")
+    parser.add_argument("--large-size", type=int, default=256, metavar="MB", help="of each of them (default: 256)")
+    parser.add_argument("--peers", action="store_true", help="also compare the peers that mirror an index")
     parser.add_argument("--delay", type=int, default=0, metavar="MS", help="milliseconds to the server and back")
     parser.add_argument("--http2", action="store_true", help="https and HTTP/2, with a certificate made for it")
     parser.add_argument("--runs", type=int, default=3, help="of each command (default: 3)")
@@ -75,7 +78,11 @@ def main() -> None:
     works = [work for work in WORKS if work.target_with_delay] if options.delay else WORKS
     with tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES["memory"]) as root:
         os.chmod(root, 0o755)  # nginx may run as another user
-        for count, size, chosen in ((options.wheels, 100 << 10, works), (options.large, 256 << 20, [LARGE])):
+        # Without bytecode of its own modules, as some environments ask for, Python would compile them in each run.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{root}/bytecode"
+        large = options.large_size << 20
+        for count, size, chosen in ((options.wheels, 100 << 10, works), (options.large, large, [LARGE])):
             if not count:
                 continue
             place = Path(root, str(size))
@@ -84,6 +91,8 @@ def main() -> None:
                 for work in chosen:
                     for version in options.versions:
                         compare(work, command_of(version), server, place, options)
+                if options.peers and chosen is works:
+                    compare_peers(command_of(options.versions[-1]), server, place, count)
             shutil.rmtree(place)
 
 
@@ -145,6 +154,19 @@ def compare(work: Work, mkindex: list[str], server: Server, place: Path, options
         f"   (target {target:g} x)",
         flush=True,
     )
+
+
+def compare_peers(mkindex: list[str], server: Server, place: Path, wheels: int) -> None:
+    """Print how long each peer takes to mirror one file of the index, and how many times as long as mkindex."""
+    own = [*mkindex, f"{server.url}simple/", "out", "--all", "--remote", "mirror", "--no-cache", "--quiet"]
+    seconds = run(own, place, is_second=False)[0] / wheels
+    for peer in mirrors.mirrors(f"{server.url}simple/", str(place), wheels=wheels):
+        theirs = run(peer.command, place, is_second=False)[0] / peer.files
+        print(
+            f"{peer.name:29} {peer.files:6,} files      {theirs * 1000:6.1f} ms each, mkindex {seconds * 1000:.1f} ms"
+            f"   {theirs / seconds:5.1f} x   (target 3 x)",
+            flush=True,
+        )
 
 
 def measured(
