@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import AttestationFile, File
+from mkindex.model.files import AttestationFile, File, Link
 from mkindex.options import InvalidOption
 
 
@@ -14,8 +14,11 @@ def has_attestations(files: Iterable[File], beside: Sequence[AttestationFile], c
     if beside or config.require_attestations:
         return True
     is_mirrored = config.remote == "mirror"
-    listings = (file.listing for file in files)
-    return any(one and (one.attestations or (is_mirrored and one.provenance)) for one in listings)
+    for artifact, _, _, _ in files:
+        link = artifact if isinstance(artifact, Link) else artifact.link
+        if link and (link.attestations or (is_mirrored and link.provenance)):
+            return True
+    return False
 
 
 def attest(

@@ -13,7 +13,10 @@ from mkindex.model.files import Artifact, File, Link, judge_filename
 
 def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[File | Rejected]:
     """Return the File of each artifact and link, or its rejection, in their order."""
-    files = iter(_examine_local([artifact for artifact in artifacts if isinstance(artifact, Artifact)], work))
+    local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
+    if len(local) == len(artifacts):
+        return _examine_local(local, work)
+    files = iter(_examine_local(local, work))
     links = iter(_examine_links([link for link in artifacts if isinstance(link, Link)], work))
     return [next(links if isinstance(artifact, Link) else files) for artifact in artifacts]
 
@@ -21,7 +24,7 @@ def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[F
 def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File | Rejected]:
     config = work.config
     copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
-    size = sum(artifact.size for artifact in artifacts)
+    size = sum(artifact.fingerprint.size for artifact in artifacts)
     with work.progress("reading", size) if artifacts else nullcontext(nothing) as advance:
         return scan(
             artifacts,

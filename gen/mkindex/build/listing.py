@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.config import Config
@@ -19,13 +18,15 @@ from mkindex.tree.names import FILES_DIRECTORY, LOCKS_DIRECTORY, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mkindex.sources.locks.choice import Choice
     from mkindex.sources.locks.lock import Lock
 
 _CHOOSING = ("implementation", "python", "platform", "extra", "group", "no_sdists", "installers")  # options, in locks
 
 
-def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
+def open_sources(config: Config, web: WebClient, executor: "Executor") -> list[Source]:
     """Return the sources that `config` names, in its order; `executor` fetches pages.
 
     Raises SourceError for one that cannot be read, that mkindex wrote itself, or that is a new destination.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,12 @@ from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mkindex.build.consuming import ConsumeResult
     from mkindex.sources.generation import Generation
 
-OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
+OpenSources = Callable[[Config, WebClient, "Executor"], Sequence[Source]]
 
 
 def build(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,15 @@ from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note
 from mkindex.hosts.buckets import is_bucket
+from mkindex.parallel import Threads
 from mkindex.progress import Progress
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mkindex.publish.bucket import BucketDestination
 
 # Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
@@ -31,8 +33,8 @@ class Workspace(NamedTuple):
     destination: "DirectoryDestination | BucketDestination"
     cache: Cache
     web: WebClient
-    executor: Executor  # threads that read files of this machine
-    connections: Executor  # threads that wait for servers
+    executor: "Executor"  # threads that read files of this machine
+    connections: "Executor"  # threads that wait for servers
     progress: Progress
     announce: Callable[[Note], object]  # called before many bytes are read from servers
 
@@ -65,7 +67,7 @@ def open_workspace(
 
 
 def _destination(
-    config: Config, executor: Executor, connections: Executor, trusted: TrustedManifest | None, progress: Progress
+    config: Config, executor: "Executor", connections: "Executor", trusted: TrustedManifest | None, progress: Progress
 ) -> "DirectoryDestination | BucketDestination":
     if is_bucket(config.destination):
         from mkindex.publish.bucket import BucketDestination
@@ -85,9 +87,9 @@ def _destination(
     )
 
 
-def _executor(stack: ExitStack, threads: int) -> Executor:
+def _executor(stack: ExitStack, threads: int) -> "Executor":
     """Return an executor that starts threads when they are needed and does not wait for them at the end."""
-    executor = ThreadPoolExecutor(threads)
+    executor = Threads(threads)
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     return executor
 

@@ -6,9 +6,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.cache import Cache
 from mkindex.errors import Rejected, Unreadable
@@ -26,6 +25,9 @@ from mkindex.model.files import (
 from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 # Called with a large file, open at its beginning; returns its sha256. Raises OSError, and MkindexError to end the scan.
 Hasher = Callable[[Artifact, io.FileIO], str]
 
@@ -41,7 +43,7 @@ def scan(
     artifacts: Sequence[Artifact],
     *,
     cache: Cache,
-    executor: Executor,
+    executor: "Executor",
     progress: Callable[[int], object],
     processes: int = 1,
     hasher: Hasher | None = None,
@@ -55,7 +57,7 @@ def scan(
     results: list[File | Rejected | None] = []
     for artifact, text in zip(artifacts, cache.get(artifacts), strict=True):
         # The cache has what the file says without the page that names it.
-        if text is None or _page_project(artifact):
+        if text is None or (artifact.link and artifact.link.project):
             results.append(None)
         else:
             results.append(make_file(artifact, decode_facts(text)))
@@ -78,7 +80,8 @@ def scan(
     for number, examined in zip(small, of_small, strict=True):
         keep(number, examined)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
-    of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
+    # Without one, no thread is needed.
+    of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large]) if large else ()
     for number, examined in zip(large, of_large, strict=True):
         keep(number, examined)
     return [result for result in results if result is not None]

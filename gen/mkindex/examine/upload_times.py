@@ -5,8 +5,8 @@ The last is the mtime, or the Last-Modified of a remote file.
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from mkindex.config import Config
 from mkindex.errors import ConfigError, SourceError
@@ -14,9 +14,12 @@ from mkindex.model.files import YEAR_10000, Artifact, File, format_upload_time
 from mkindex.text import printable
 from mkindex.web.client import WebClient
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 
 def dated(
-    config: Config, files: list[File], *, web: WebClient, executor: Executor
+    config: Config, files: list[File], *, web: WebClient, executor: "Executor"
 ) -> tuple[list[File], Mapping[str, str] | None]:
     """Return files with the upload times to publish, and those of the --previous site by sha256.
 
@@ -45,7 +48,7 @@ def source_date_epoch() -> int | None:
 
 
 def _published(
-    site: str, files: list[File], config: Config, web: WebClient, executor: Executor
+    site: str, files: list[File], config: Config, web: WebClient, executor: "Executor"
 ) -> dict[str, str] | None:
     # Here, since most builds need neither this nor what reads pages.
     from mkindex.examine.previous_site import published
@@ -53,7 +56,7 @@ def _published(
     return published(site, files, simple_path=config.simple_path, web=web, executor=executor)
 
 
-def _mirrored_before(config: Config, files: list[File], web: WebClient, executor: Executor) -> Mapping[str, str]:
+def _mirrored_before(config: Config, files: list[File], web: WebClient, executor: "Executor") -> Mapping[str, str]:
     """Return the published upload times of mirrored files that are in DEST, and of which the cache knows nothing.
 
     Their server is not asked again.

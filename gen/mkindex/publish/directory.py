@@ -5,7 +5,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack, suppress
 from io import FileIO
 from itertools import groupby
@@ -31,6 +30,8 @@ from mkindex.tree.manifest import Change, Entry, Position, Stage
 from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mkindex.sources.published import PublishedProject
 
 
@@ -47,7 +48,7 @@ class DirectoryDestination:
         self,
         root: str,
         *,
-        executor: Executor,
+        executor: "Executor",
         hardlink: bool = False,
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer

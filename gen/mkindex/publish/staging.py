@@ -8,10 +8,9 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, wait
 from heapq import merge
 from io import FileIO
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint, fingerprint_text
@@ -23,6 +22,9 @@ from mkindex.site.resources import FileResource, PageResource, ProvenanceResourc
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _SECOND = 1_000_000_000  # nanoseconds
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # a hard link is not possible here
@@ -47,7 +49,7 @@ class Staging:
         disk: Filesystem,
         *,
         precopies: Precopies,
-        executor: Executor,
+        executor: "Executor",
         processes: int,
         hardlink: bool,
         digest: Callable[[str], str | None],
@@ -88,6 +90,7 @@ class Staging:
         page can name yet to its path in the tree. Raises FileChanged, DestinationError and OSError; all writing has
         ended by then.
         """
+        from concurrent.futures import wait  # here, since most builds write nothing
 
         def stage_one(number: int) -> Outcome:
             return self._stage_one(puts[number], number, place_new_files=place_new_files)

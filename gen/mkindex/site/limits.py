@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from mkindex.config import Config
-from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
@@ -70,6 +69,8 @@ def _exceeded_limit(
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             if span := resource.file.metadata_span:
+                from mkindex.distributions.zips import Span  # here, since most hosts have no limits
+
                 files.append((Span.parse(span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
             else:  # published before, and not read now
                 files += _sizes_in_destination(config, [resource.path])

@@ -9,7 +9,6 @@ from mkindex.closure.unlisted import unlisted
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
 from mkindex.model.wheel_variants import VariantsJson
-from mkindex.simple.html_writer import encode_project_html, encode_root_html
 from mkindex.simple.writer import (
     PageDocument,
     VariantIndex,
@@ -81,6 +80,8 @@ class ProjectRenderer:
         templates = self._site.templates
         if templates.has_own("simple/project.html", "simple/link.html"):
             return templates.render("simple/project.html", page=page, legacy=legacy)
+        from mkindex.simple.html_writer import encode_project_html  # here, since most builds render no page
+
         return encode_project_html(page, legacy)
 
     def json(self, project: Project, *, depth: int) -> bytes:
@@ -300,6 +301,8 @@ def _pages_of_root(
         page = make_root_page(index)
         if site.templates.has_own("simple/root.html"):
             return site.templates.render("simple/root.html", page=page)
+        from mkindex.simple.html_writer import encode_root_html  # here, for the same reason
+
         return encode_root_html(page)
 
     def render_json() -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
-from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import SUFFIXES, has_version, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, AttestationFile, Fingerprint
@@ -90,7 +89,7 @@ class DirectorySource(NamedTuple):
                     continue
                 visited.add(real)
                 subdirectories.append(prefix + name)
-            elif stat.S_ISREG(status.st_mode) and (subject := attested_filename(name)):
+            elif stat.S_ISREG(status.st_mode) and (subject := _attested_filename(name)):
                 if not is_selective or self.selection.includes_file(subject):
                     place = f"{self.root}/{prefix}"
                     yield AttestationFile(place + name, place + subject, Fingerprint.of(status))
@@ -126,6 +125,12 @@ class DirectorySource(NamedTuple):
     def _leads_inside(self, symlink: os.DirEntry[str]) -> bool:
         root = os.path.realpath(self.root)
         return os.path.commonpath([root, os.path.realpath(symlink.path)]) == root
+
+
+def _attested_filename(name: str) -> str:
+    from mkindex.distributions.attestations import attested_filename  # here, since most sources have only wheels
+
+    return attested_filename(name)
 
 
 def _not_a_distribution(entry: os.DirEntry[str], is_distribution: bool) -> Rejected | Note:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +18,8 @@ from mkindex.text import printable, redact
 from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mkindex.sources.locks.choice import Choice
     from mkindex.web.client import WebClient
 
@@ -31,7 +32,7 @@ class SourceOptions(NamedTuple):
     """Options that apply to all sources of a build."""
 
     web: "WebClient"
-    executor: Executor  # requests pages
+    executor: "Executor"  # requests pages
     selection: Selection = EVERYTHING
     recursive: bool = False
     follow_symlinks: bool = False
