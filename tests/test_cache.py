@@ -60,6 +60,13 @@ def test_facts_survive(tmp_path: Path) -> None:
     ]
 
 
+def test_files_between_those_of_a_source_do_not_hide_their_facts(tmp_path: Path) -> None:
+    artifacts = [artifact(f"{n:04}.whl") for n in range(1200)]
+    remember(tmp_path, *artifacts)
+    ends = [artifacts[0], artifact("0500x.whl"), artifacts[-1]]
+    assert recall(tmp_path, *reversed(ends)) == ["facts of 1199.whl", None, "facts of 0000.whl"]
+
+
 def test_the_last_facts_count(tmp_path: Path) -> None:
     remember(tmp_path, artifact())
     other = artifact(fingerprint=FINGERPRINT._replace(size=3))

