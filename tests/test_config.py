@@ -192,8 +192,8 @@ def test_a_url_is_not_a_destination(destination: str) -> None:
     with pytest.raises(ConfigError) as error:
         Config(sources=("wheels",), destination=destination)
     assert str(error.value) == (
-        f"DEST {destination} looks like a URL, but must be a directory, or a bucket (s3://, gs://, az://). Of a "
-        f"directory of that name, the path is ./{destination}"
+        f"DEST {destination} looks like a URL, but must be a directory, or a bucket (s3://, az://, or gs://, which is "
+        f"experimental). Of a directory of that name, the path is ./{destination}"
     )
 
 

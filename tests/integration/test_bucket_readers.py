@@ -40,26 +40,27 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def open_place(kind: str, own: Path) -> Iterator[Place]:
+def open_place(address: str, variables: dict[str, str]) -> Iterator[Place]:
     with pytest.MonkeyPatch.context() as patch:
-        if kind == "azure":
-            with run_container(own) as variables:
-                for name, value in variables.items():
-                    patch.setenv(name, value)
-                yield Place(f"az://{CONTAINER}/python", open_bucket(f"az://{CONTAINER}/python", (), timeout=30.0))
-            return
-        with run_bucket(own) as running:
-            for name, value in running.environment.items():
-                patch.setenv(name, value)
-            yield Place(f"s3://{NAME}/python", open_bucket(f"s3://{NAME}/python", (), timeout=30.0))
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield Place(address, open_bucket(address, (), timeout=30.0))
 
 
 @pytest.fixture(params=["s3", "azure"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     own = tmp_path / "server"
     own.mkdir()
-    with open_place(request.param, own) as opened:
-        yield opened
+    if request.param == "azure":
+        with run_container(own) as variables, open_place(f"az://{CONTAINER}/python", variables) as opened:
+            yield opened
+    elif request.param == "ceph":  # one server for all tests
+        running = request.getfixturevalue("ceph")
+        with open_place(f"s3://{NAME}/{request.node.originalname}", running.environment) as opened:
+            yield opened
+    else:
+        with run_bucket(own) as running, open_place(f"s3://{NAME}/python", running.environment) as opened:
+            yield opened
 
 
 @pytest.fixture
@@ -167,6 +168,8 @@ class Reader:
         return found.data if found else None
 
 
+# The lab kills writers to Ceph, which takes longer.
+@pytest.mark.parametrize("place", ["s3", "ceph", "azure"], indirect=True)
 def test_readers_that_follow_every_link_while_an_index_changes_find_them_all(
     source: Path, tmp_path: Path, place: Place
 ) -> None:
@@ -200,7 +203,7 @@ def test_uv_installs_after_every_request_that_changes_an_index(
     own.mkdir()
     new.mkdir()
     write_wheel(new, "demo", "2.0")
-    with open_place("s3", own) as place:
+    with run_bucket(own) as running, open_place(f"s3://{NAME}/python", running.environment) as place:
         watched = watch(monkeypatch, place.store)
         publish(source, place)
         versions: list[str] = []

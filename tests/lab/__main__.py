@@ -8,7 +8,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from lab import full_disk, fuzzing, hostile_tree, kills, power_loss, servers, serving, watches, writers
+from lab import buckets, full_disk, fuzzing, hostile_tree, kills, power_loss, servers, serving, watches, writers
 from lab.part import Part, Result
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ PARTS: dict[str, Part] = {
     for part in (
         *(room.PART for room in (kills, full_disk, power_loss, hostile_tree, writers, watches, servers, serving)),
         *fuzzing.parts(),
+        *([buckets.PART] if buckets.IS_POSSIBLE else ()),
     )
 }
 SHOWN = 5  # violations of each part
@@ -55,6 +56,8 @@ def main() -> int:
             print(f"{part.name}: {violation}", file=sys.stderr)  # noqa: T201
     print(f"{options.minutes:g} minutes, seed {options.seed}\n" if not options.short else "")  # noqa: T201
     print(table(results))  # noqa: T201
+    if not buckets.IS_POSSIBLE:
+        print("\nLEFT OUT: buckets. apt-get install radosgw ceph-mon ceph-osd ceph-common")  # noqa: T201
     return int(any(result.violations for _, result in results))
 
 

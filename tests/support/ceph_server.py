@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
+PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 _CONFIGURATION = """\
 [global]
 fsid = {cluster}
@@ -76,7 +76,7 @@ caps osd = "allow *"
 @contextmanager
 def run_ceph(own: Path) -> Iterator[Bucket]:
     """Run a cluster with an empty bucket; its files are in `own`."""
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         skip_or_fail(f"{', '.join(missing)}: apt-get install radosgw ceph-mon ceph-osd ceph-common")
     for name in "mon", "osd", "rgw":

@@ -154,7 +154,8 @@ def _check_paths(options: BuildOptions) -> None:
     elif _SCHEME.match(options.destination) and not os.path.isdir(options.destination):
         path = printable(options.destination)
         raise ConfigError(
-            f"DEST {path} looks like a URL, but must be a directory, or a bucket (s3://, gs://, az://). Of a directory "
+            f"DEST {path} looks like a URL, but must be a directory, or a bucket (s3://, az://, or gs://, which is "
+            "experimental). Of a directory "
             f"of that name, the path is ./{path}"
         )
 
