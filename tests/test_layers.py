@@ -21,7 +21,7 @@ GROUPS = (
     {"errors"},
     {"progress", "text", "options"},
     {"model", "tree", "hosts", "parallel", "environments"},
-    {"config", "distributions"},
+    {"config", "distributions", "spool"},
     {"config_file"},
     {"simple"},
     {"clients", "cache"},

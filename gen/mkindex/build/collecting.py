@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from mkindex.build.attesting import attest, has_attestations
 from mkindex.build.examining import sort_outcomes
 from mkindex.build.growing import Growth, Published, apply_growth
-from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing
+from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing, take_early
 from mkindex.build.report import note_missing
 from mkindex.build.workspace import Workspace
+from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import dated
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import Index, assemble, grow
+from mkindex.model.index import Index, assemble_groups, grow
 from mkindex.model.wheel_variants import keep_consistent
 from mkindex.publish.refusals import refuse_links_to_replaced_site
 from mkindex.sources.source import Source
+from mkindex.spool import FilesByProject, StoredProjects
 
 if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
@@ -43,7 +45,19 @@ def collect(
 ) -> Collected:
     """List and examine what the sources have, and assemble the index."""
     config, generation = work.config, None
-    listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
+    by_project, early_findings = FilesByProject(), list[Rejected | Note]()
+    items = selection(config).with_unused(list_sources(config, sources))
+    if not growth and _is_independent(config):
+
+        def take(links: Sequence[Link]) -> None:
+            refuse_links_to_replaced_site(config, links, ())
+            taken, rejected = sort_outcomes(examine(links, work), config)
+            by_project.extend(dated(config, taken, web=work.web, executor=work.connections)[0])
+            by_project.spill()
+            early_findings.extend(rejected)
+
+        items = take_early(items, take)
+    listed = sort_listing(items)
     artifacts, _, statuses, locks, source_findings, beside = listed
     refuse_without_lock(config, locks)
     for lock in locks:
@@ -58,7 +72,7 @@ def collect(
     # With growth, the times of what is published come with it.
     dating = config.replace(previous=None) if growth else config
     files, previous = dated(dating, files, web=work.web, executor=work.connections)
-    findings = [*source_findings, *file_findings, *note_missing(dating, previous)]
+    findings = [*source_findings, *early_findings, *file_findings, *note_missing(dating, previous)]
     arrivals: tuple[File, ...] = ()
     if growth:
         arrivals = tuple(files)
@@ -70,16 +84,26 @@ def collect(
     if config.wheel_variants:
         files, inconsistent = keep_consistent(files, variant_of)
         findings += inconsistent
-    index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
-    of_application = tuple(lock for lock in locks if not lock.for_builds)
+    by_project.extend(files)
+    for marker in statuses:
+        by_project.add_project(marker.project)
+    prefer_first, groups = config.prefer == "first", by_project.groups()
+    projects = assemble_groups(groups, statuses, findings, prefer_first=prefer_first, variant_of=variant_of)
+    index = Index(projects=StoredProjects(projects) if by_project.is_on_disk else tuple(projects))
     return Collected(
         index=index,
-        locks=of_application,
-        findings=(*findings, *conflicts),
+        locks=tuple(lock for lock in locks if not lock.for_builds),
+        findings=tuple(findings),
         arrivals=arrivals,
         previous=previous,
         generation=generation,
     )
+
+
+def _is_independent(config: Config) -> bool:
+    """Tell whether what becomes of a link that needs no request depends on no other file."""
+    is_listed = config.files_url is not None and config.remote != "mirror"
+    return is_listed and config.previous is None and not config.require_attestations
 
 
 def _list_index(work: Workspace, growth: Growth) -> Published:

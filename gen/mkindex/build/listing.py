@@ -1,7 +1,7 @@
 """The first step of a build: open the sources, and list what they have."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.config import Config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mkindex.sources.locks.choice import Choice
     from mkindex.sources.locks.lock import Lock
 
+_AT_A_TIME = 10_000  # links that are examined early
 _CHOOSING = ("implementation", "python", "platform", "extra", "group", "no_sdists", "installers")  # options, in locks
 
 
@@ -111,6 +112,29 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceIt
             yield from list(source.artifacts())  # everything, or nothing
         except SourceError as error:
             yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
+
+
+def take_early(items: Iterable[SourceItem], take: Callable[[Sequence[Link]], object]) -> Iterator[SourceItem]:
+    """Pass trusted links to `take`, some thousand at a time, and yield everything else.
+
+    There may be millions of them. From the first file that is not one on, everything is yielded, and so are the last
+    few thousand links: files must stay in their order.
+    """
+    links: list[Link] = []
+    rest = iter(items)
+    for item in rest:
+        if isinstance(item, Link) and item.trusted:
+            links.append(item)
+            if len(links) == _AT_A_TIME:
+                take(links)
+                links = []
+        elif isinstance(item, (Artifact, Link)):
+            yield from (*links, item)
+            yield from rest
+            return
+        else:
+            yield item
+    yield from links
 
 
 class Listing(NamedTuple):

@@ -12,6 +12,7 @@ from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan
 from mkindex.site.layout import Site
 from mkindex.site.listings import variant_findings
+from mkindex.spool import Totals, totals
 from mkindex.text import plural, redact, without_quoted
 from mkindex.tree.names import NO_JEKYLL
 
@@ -42,6 +43,11 @@ class Report:
     def files(self) -> tuple[File, ...]:
         """All files that the index lists, by project and filename."""
         return tuple(file for project in self.index.projects for file in project.files)
+
+    @property
+    def totals(self) -> Totals:
+        """The number of these files, and their size."""
+        return totals(self.index.projects)
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:

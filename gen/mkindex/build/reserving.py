@@ -1,6 +1,7 @@
 """Names that belong to an index even if it has no file of them: they keep a page, so that no other index answers."""
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from operator import attrgetter
 
 from mkindex.config import Config
@@ -8,6 +9,7 @@ from mkindex.errors import Note, NotPublished
 from mkindex.hosts.reserved import Reserved
 from mkindex.model.index import Index, Project
 from mkindex.publish.plan import Destination, root_lines
+from mkindex.spool import StoredProjects
 from mkindex.text import and_more, printable
 from mkindex.tree.layout import recorded_options, reserve_of
 from mkindex.tree.manifest import ROOT_SECTION
@@ -33,8 +35,11 @@ def reserve_names(index: Index, found: Index, config: Config, destination: Desti
         if had_files and not reserved.has(name):
             text = "has no files any more, but its name stays reserved. To give it up: --release {name}"
             notes.append(Note(location=name, text=text.format(name=name), text_of_many=text.format(name="NAME")))
-    projects = (*index.projects, *(Project(name=name, files=()) for name in names))
-    return Index(projects=tuple(sorted(projects, key=attrgetter("name")))), notes
+    without_files = (Project(name=name, files=()) for name in sorted(names))
+    merged = merge(index.projects, without_files, key=attrgetter("name"))
+    return Index(
+        projects=StoredProjects(merged) if isinstance(index.projects, StoredProjects) else tuple(merged)
+    ), notes
 
 
 def _published(destination: Destination) -> Iterator[tuple[str, bool]]:

@@ -26,9 +26,9 @@ class Unlisted(NamedTuple):
 def unlisted(index: Index) -> Unlisted:
     """Return what the files of an index require, as far as they were read, and it does not list."""
     listed = {str(project.name) for project in index.projects if not project.is_reserved}
-    missing = {project.name: _required_names(project) - listed for project in index.projects}
-    dependents = tuple(name for name, names in missing.items() if names)
-    return Unlisted(dependents, tuple(sorted(set().union(*missing.values()))))
+    found = ((project.name, _required_names(project) - listed) for project in index.projects)
+    missing = {name: names for name, names in found if names}
+    return Unlisted(tuple(missing), tuple(sorted(set().union(*missing.values()))))
 
 
 def _required_names(project: Project) -> set[str]:

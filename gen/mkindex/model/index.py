@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -86,9 +86,9 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """All projects, by name."""
+    """All projects, by name. If they have many files, they may be on disk, and each is read when it is needed."""
 
-    projects: tuple[Project, ...]
+    projects: Sequence[Project]
 
 
 @lru_cache(maxsize=4096)
@@ -134,21 +134,39 @@ def assemble(
     With `variant_of`, files of different variants may have the same name: they are listed in different indexes.
     """
     found: defaultdict[str, list[File]] = defaultdict(list)
-    statuses: dict[str, ProjectStatus] = {}
+    markers = tuple(markers)
     for marker in markers:
-        statuses.setdefault(marker.project, marker.status)
         found[marker.project] = []
     for file in files:
         found[file.facts.project].append(file)  # reading the field through the file would take three times as long
     findings: list[Rejected | Note] = []
-    projects = []
-    for name, of_project in sorted(found.items()):
+    projects = assemble_groups(
+        sorted(found.items()), markers, findings, prefer_first=prefer_first, variant_of=variant_of
+    )
+    return Index(projects=tuple(projects)), findings
+
+
+def assemble_groups(
+    groups: Iterable[tuple[str, list[File]]],
+    markers: Iterable[StatusMarker],
+    findings: list[Rejected | Note],
+    *,
+    prefer_first: bool = False,
+    variant_of: Callable[[File], str] | None = None,
+) -> Iterator[Project]:
+    """Yield the projects that `assemble` makes of files, which are grouped by project and ordered by name.
+
+    Each project with a marker must be among them. What is wrong is added to `findings`.
+    """
+    statuses: dict[str, ProjectStatus] = {}
+    for marker in markers:
+        statuses.setdefault(marker.project, marker.status)
+    for name, of_project in groups:
         identities = _identities_of(of_project, variant_of)
         listed = _without_twins(of_project, identities, findings, prefer_first=prefer_first)
         if listed or name in statuses:
             in_order = tuple(sorted(listed, key=attrgetter("filename")))
-            projects.append(Project(name=name, files=in_order, status=statuses.get(name)))
-    return Index(projects=tuple(projects)), findings
+            yield Project(name=name, files=in_order, status=statuses.get(name))
 
 
 def grow(

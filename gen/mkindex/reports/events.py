@@ -34,7 +34,7 @@ def _changes(event: BuildEvent) -> Iterator[str]:
         yield f"{len(event.held):,} held back until complete"
     if deleted := len(event.report.plan.deletes):
         yield f"{deleted:,} old paths deleted"
-    yield f"{plural(len(event.report.files), 'file')} in {event.report.seconds:.2f} s"
+    yield f"{plural(event.report.totals.files, 'file')} in {event.report.seconds:.2f} s"
 
 
 def as_json_line(event: Event) -> str:
@@ -55,7 +55,7 @@ def _as_json(event: BuildEvent) -> dict[str, Any]:
         "held": event.held,
         **({} if report.consumed is None else {"consumed": report.consumed}),
         "projects": len(report.index.projects),
-        "files": len(report.files),
+        "files": report.totals.files,
         "written": report.written,
         "deleted": len(report.plan.deletes),
         "seconds": round(report.seconds, 3),

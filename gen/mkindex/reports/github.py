@@ -46,7 +46,7 @@ def annotate(findings: Iterable[Finding], *, quiet: bool, verbose: bool) -> Iter
 
 def outputs(report: "Report") -> str:
     """Return the outputs of a step: numbers only, since any text could be hostile."""
-    return f"projects={len(report.index.projects)}\nfiles={len(report.files)}\nrejected={len(report.rejected)}\n"
+    return f"projects={len(report.index.projects)}\nfiles={report.totals.files}\nrejected={len(report.rejected)}\n"
 
 
 def summary(report: "Report", destination: str) -> str:
@@ -55,8 +55,8 @@ def summary(report: "Report", destination: str) -> str:
     paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} deleted"
     numbers = (
         f"{len(report.index.projects):,}",
-        f"{len(report.files):,}",
-        format_size(sum(file.size or 0 for file in report.files)),
+        f"{report.totals.files:,}",
+        format_size(report.totals.size),
         f"{len(report.rejected):,}",
     )
     return "\n".join(

@@ -25,7 +25,7 @@ _SERVE_HERE = "Serve it:      python3 -m http.server --directory {}"
 
 def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *, verbose: bool) -> Iterator[str]:
     """Yield the lines for a person: what was done, and what to do next."""
-    plan, projects, files = report.plan, report.index.projects, report.files
+    plan, projects, (files, size) = report.plan, report.index.projects, report.totals
     if verbose:
         yield from (f"{'write ' if put.previous is None else 'update'} {put.resource.path}" for put in plan.puts)
         yield from (f"remove {entry.path}" for entry in plan.deletes)
@@ -41,8 +41,8 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
     if plan.newly_retired:
         counts.append(f"{plan.newly_retired} retired (kept for --grace)")
     yield (
-        f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
-        f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
+        f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(files, 'file')}, "
+        f"{format_size(size)} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
     if report.added:
         yield f"{'to add' if report.dry_run else 'added'}: {first_names(report.added)}"
@@ -136,8 +136,8 @@ def as_json(report: "Report", proof: "Proof | None" = None) -> dict[str, Any]:
         "version": 1,
         "dry-run": report.dry_run,
         "projects": len(report.index.projects),
-        "files": len(report.files),
-        "bytes": sum(file.size or 0 for file in report.files),
+        "files": report.totals.files,
+        "bytes": report.totals.size,
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": report.removed,

@@ -1,16 +1,17 @@
 """The keys of the pages of projects: digests of everything that these pages are made from."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from mkindex.model.files import Link
 from mkindex.model.index import Project
 from mkindex.site.layout import Site
+from mkindex.spool import in_order
 from mkindex.tree.manifest import digest
 
 
-def project_keys(projects: Iterable[Project], site: Site) -> dict[str, str]:
+def project_keys(projects: Mapping[str, Project], site: Site) -> dict[str, str]:
     """Return the key of the pages of each project, by its name."""
-    return {project.name: _project_key(project, site) for project in projects}
+    return {project.name: _project_key(project, site) for project in in_order(projects)}
 
 
 def _project_key(project: Project, site: Site) -> str:

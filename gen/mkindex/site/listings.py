@@ -9,6 +9,7 @@ from mkindex.errors import Note, NotPublished
 from mkindex.model.index import Index, Project, parse_version
 from mkindex.model.variants import Variants, mixed_labels
 from mkindex.simple.writer import VariantIndex
+from mkindex.spool import by_name, in_order
 from mkindex.text import and_more, plural
 
 
@@ -24,7 +25,7 @@ class Listings(NamedTuple):
 
     def of(self, variant: str | None) -> Index:
         """Return the index of a variant; None is the main index."""
-        return Index(projects=tuple(self.indexes[variant].values()))
+        return Index(projects=in_order(self.indexes[variant]))
 
 
 def list_projects(projects: Iterable[Project], variants: Variants | None, *, all_names: bool = False) -> Listings:
@@ -33,7 +34,7 @@ def list_projects(projects: Iterable[Project], variants: Variants | None, *, all
     With `all_names`, the main index also has the projects of which it can list no file.
     """
     if variants is None:
-        return Listings(indexes={None: {project.name: project for project in projects}})
+        return Listings(indexes={None: by_name(projects)})
     indexes: dict[str | None, dict[str, Project]] = {None: {}}
     parts = {project.name: (project, variants.split(project)) for project in projects}
     names = sorted({name for _, own in parts.values() for name in own})
@@ -60,7 +61,7 @@ def variant_indexes(listings: Listings, variants: Variants | None, *, start: str
 def variant_findings(projects: Sequence[Project], variants: Variants | None) -> Iterator[Note]:
     """Yield what clients make of variants on the pages of the main index, and which files its pages cannot list."""
     listings = list_projects(projects, variants)
-    for project in listings.indexes[None].values():
+    for project in in_order(listings.indexes[None]):
         labelled = [(file.facts.version, file.filename) for file in project.files if "+" in file.facts.version]
         if labelled and (mixed := mixed_labels(labelled)):
             public, labels = max(mixed.items(), key=lambda item: parse_version(item[0]))

@@ -33,6 +33,7 @@ from mkindex.site.resources import (
     with_provenance,
     with_variants,
 )
+from mkindex.spool import by_name
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     GENERATION_TXT,
@@ -122,9 +123,10 @@ def render(
     """
     listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
     refuse_same_paths(listings, site.variants, site.simple(""))
-    keys = {variant: project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
+    keys = {variant: project_keys(projects, site) for variant, projects in listings.indexes.items()}
+    projects = by_name(index.projects) if site.variants else listings.indexes[None]
     # Only pages for people are of all variants.
-    all_keys = project_keys(index.projects, site) if site.variants and people else keys[None]
+    all_keys = project_keys(projects, site) if site.variants and people else keys[None]
     pages = [*_root_pages(index, site, listings, keys, people.root_pages(all_keys) if people else None)]
     if listing:
         pages.append(listing(listings.of(None), keys[None]))
@@ -132,20 +134,26 @@ def render(
     key = section_key((page.path, page.key) for page in pages)
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
     roots = _roots(site, listings, legacy)
-    for project in index.projects:
-        name = project.name
+    knows_reserved = people is None and all(root.has_reserved for root in roots)
+    for name in projects:
+        # Projects may be on disk, so what follows reads one only if it must.
+        is_reserved = not knows_reserved and projects[name].is_reserved
         own = [
-            (root, listings.indexes[root.variant][name], root.key(keys[root.variant][name]))
+            (root, root.key(keys[root.variant][name]))
             for root in roots
-            if name in keys[root.variant] and (root.has_reserved or not project.is_reserved)
+            if name in keys[root.variant] and (root.has_reserved or not is_reserved)
         ]
         page_keys: Iterable[tuple[str, str]]
-        page_keys = ((f"{root.path}{name}/{page}", key) for root, _, key in own for page, _ in root.pages)
-        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, project, own, site)
-        if people and not project.is_reserved:
-            page_keys = sorted((*page_keys, *people.project_keys(project, all_keys[name])))
-            resources = partial(_with_pages_for_people, resources, people, project, all_keys[name])
-        yield Section(name, section_key(page_keys), resources, partial(_record, project, site))
+        page_keys = ((f"{root.path}{name}/{page}", key) for root, key in own for page, _ in root.pages)
+        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, name, projects, listings, own, site)
+        if people and not is_reserved:
+            page_keys = sorted((*page_keys, *people.project_keys(projects[name], all_keys[name])))
+            resources = partial(_with_pages_for_people, resources, people, projects[name], all_keys[name])
+        yield Section(name, section_key(page_keys), resources, partial(_record_of, name, projects, site))
+
+
+def _record_of(name: str, projects: Mapping[str, Project], site: Site) -> Sequence[bytes]:
+    return _record(projects[name], site)
 
 
 def _record(project: Project, site: Site) -> Sequence[bytes]:
@@ -161,23 +169,32 @@ def _with_pages_for_people(
     return sorted((*resources(), *people.project_pages(project, key)), key=attrgetter("stage", "path"))
 
 
-def _project_resources(project: Project, own: Iterable[tuple[_Root, Project, str]], site: Site) -> Iterator[Resource]:
-    """Yield the resources of a project. `own`: the indexes that list it, what each lists of it, and the key of that."""
-    listings = (listed for _, listed, _ in own)
+def _project_resources(
+    name: str, projects: Mapping[str, Project], listings: Listings, own: Iterable[tuple[_Root, str]], site: Site
+) -> Iterator[Resource]:
+    """Yield the resources of a project. `own`: the indexes that list it, and the key of what each lists of it."""
+    project = projects[name]
+    listed = (listings.indexes[root.variant][name] for root, _ in own)
     if site.files_url is None:
         # Variants can share a file.
         placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
         files = [placed[position] for position in sorted(placed)]  # the order of their paths
-        yield from with_provenance(with_variants(map(FileResource, files), project, listings), project)
+        yield from with_provenance(with_variants(map(FileResource, files), project, listed), project)
         # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
     else:
-        yield from with_provenance(with_variants((), project, listings), project)
-    for root, listed, key in own:
-        depth = len(root.path.split("/"))
-        for name, render_page in root.pages:
-            path = f"{root.path}{project.name}/{name}"
-            yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, listed, depth=depth))
+        yield from with_provenance(with_variants((), project, listed), project)
+    for root, key in own:
+        of_root, depth = listings.indexes[root.variant], len(root.path.split("/"))
+        for page, render_page in root.pages:
+            path = f"{root.path}{name}/{page}"
+            render_one = partial(_render_project, render_page, of_root, name, depth)
+            yield PageResource(name, Stage.PROJECT, path, key, render_one)
+
+
+def _render_project(render_page: Callable[..., bytes], projects: Mapping[str, Project], name: str, depth: int) -> bytes:
+    """Return a page of a project. A page keeps no project: there may be more of them than memory has room for."""
+    return render_page(projects[name], depth=depth)
 
 
 def _roots(site: Site, listings: Listings, legacy: LegacyPages | None) -> list[_Root]:
@@ -214,9 +231,12 @@ def _root_pages(
     variants = variant_indexes(listings, site.variants, start="")
 
     def render_landing() -> bytes:
+        projects = main.projects
+        if site.reserves_names:
+            projects = [project for project in projects if not project.is_reserved]
         return render_template(
             "index.html",
-            projects=[project for project in main.projects if not project.is_reserved],
+            projects=projects,
             simple=site.simple(""),
             unlisted=str(missing),
             variants={variant.name: variant.path for variant in variants},
