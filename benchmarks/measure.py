@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from benchmarks.machine import read
 
@@ -49,6 +50,20 @@ def run(command: list[str]) -> tuple[float, int]:
     """Run a command that must succeed; return the seconds and the peak memory in bytes."""
     seconds, used = _run(command)
     return seconds, used.ru_maxrss * 1024
+
+
+class Cost(NamedTuple):
+    """What a command costs."""
+
+    seconds: float
+    processor: float  # seconds, of all its processes
+    peak: int  # bytes, of the largest process
+
+
+def cost(command: list[str]) -> Cost:
+    """Run a command that must succeed; return what it costs."""
+    elapsed, used = _run(command)
+    return Cost(elapsed, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def processor_time(command: list[str], *, directory: str | None = None) -> float:

@@ -1,4 +1,4 @@
-"""The picture on the page of results: the time of each program against the number of wheels, both in powers of ten."""
+"""Pictures of a value of each program, such as its time, against the number of files, both in powers of ten."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +11,22 @@ OURS, OTHERS = "#c0392b", ("#2c5f8a", "#3b8a6e", "#8a6d2c", "#6b4c8a", "#777777"
 Lines = Mapping[str, Sequence[tuple[int, float]]]
 
 
-def draw(lines: Lines) -> str:
-    """Return an SVG. `lines`: for each program its points, number of wheels and seconds; the first one is ours."""
+def draw(
+    lines: Lines,
+    *,
+    title: str = "Time of the first run against the number of wheels",
+    unit: str = "s",
+    across: str = "wheels",
+) -> str:
+    """Return an SVG. `lines`: for each program its points, number of files and value; the first one is ours."""
     counts = [count for points in lines.values() for count, _ in points]
-    times = [seconds for points in lines.values() for _, seconds in points]
-    across = _Scale(counts, LEFT, WIDTH - RIGHT)
-    up = _Scale(times, HEIGHT - BOTTOM, TOP)
-    parts = [*_grid(across, up), *_curves(lines, across, up)]
+    values = [value for points in lines.values() for _, value in points]
+    horizontal = _Scale(counts, LEFT, WIDTH - RIGHT)
+    vertical = _Scale(values, HEIGHT - BOTTOM, TOP)
+    parts = [*_grid(horizontal, vertical, unit, across), *_curves(lines, horizontal, vertical)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-        'font-size="12">\n<title>Time of the first run against the number of wheels</title>\n'
+        f'font-size="12">\n<title>{escape(title)}</title>\n'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
@@ -42,17 +48,17 @@ class _Scale:
         return [10.0**power for power in range(self.low, self.high + 1)]
 
 
-def _grid(across: _Scale, up: _Scale) -> Iterator[str]:
+def _grid(across: _Scale, up: _Scale, unit: str, counted: str) -> Iterator[str]:
     left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     for count in across.powers:
         x = across.at(count)
         yield f'<path d="M{x} {top}V{bottom}" stroke="#ddd"/>'
         yield f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{count:,.0f}</text>'
-    for seconds in up.powers:
-        y = up.at(seconds)
+    for value in up.powers:
+        y = up.at(value)
         yield f'<path d="M{left} {y}H{right}" stroke="#ddd"/>'
-        yield f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{seconds:g} s</text>'
-    yield f'<text x="{(left + right) / 2:g}" y="{HEIGHT - 10}" text-anchor="middle">wheels</text>'
+        yield f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{value:g} {unit}</text>'
+    yield f'<text x="{(left + right) / 2:g}" y="{HEIGHT - 10}" text-anchor="middle">{counted}</text>'
 
 
 def _curves(lines: Lines, across: _Scale, up: _Scale) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _curves(lines: Lines, across: _Scale, up: _Scale) -> Iterator[str]:
         y_of[name] = last = max(y + 4, last + 15)
     for name, points in lines.items():
         color, width = colors.get(name, OTHERS[-1]), 3 if colors.get(name) == OURS else 1.5
-        places = [(across.at(count), up.at(seconds)) for count, seconds in points]
+        places = [(across.at(count), up.at(value)) for count, value in points]
         path = "L".join(f"{x} {y}" for x, y in places)
         yield f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="{width}"/>'
         yield from (f'<circle cx="{x}" cy="{y}" r="3" fill="{color}"/>' for x, y in places)
