@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.distributions import verification
+from mkindex.site.layout import Site
+from mkindex.stores.objects import Headers
 from support.attestations import REAL, REAL_PROVENANCE, REAL_PUBLISHER, REAL_SDIST, provenance, real_attestations
+from support.builds import publish
+from support.fake_store import ADDRESS, FakeStore, use
+from support.growing import add
 from support.releases import FakeGitHub
 from support.remote_builds import Run, sha256
 from support.scripted_server import Reply, ScriptedServer, file_route, page_reply, status_reply
 from support.trees import read_tree
-from support.wheels import wheel
+from support.wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,3 +220,70 @@ def test_the_real_provenance_object_is_mirrored_and_verified(
     done = run(mirrored.url, "--remote", "mirror", "--url", HOST, "--require-attestations")
     data = REAL_PROVENANCE.read_bytes()
     assert (done.status, published(public)) == (0, {path_of(data, REAL): data})
+
+
+# --- buckets and sites ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
+    made = FakeStore()
+    use(monkeypatch, made)
+    return made
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A directory with a wheel and its provenance object."""
+    directory = tmp_path / "dist"
+    directory.mkdir()
+    (directory / A).write_bytes(WHEEL)
+    (directory / f"{A}.provenance").write_bytes(DATA)
+    return directory
+
+
+def test_an_index_in_a_bucket_has_the_tree_of_a_directory(store: FakeStore, dist: Path, tmp_path: Path) -> None:
+    publish(dist, ADDRESS, url=HOST)
+    (tmp_path / "more").mkdir()
+    write_wheel(tmp_path / "more", "b", "1.0")
+    add(tmp_path / "more", ADDRESS, url=HOST)
+    found = {key for key in store.objects if key.endswith(".provenance")}
+    assert (found, store.objects[path_of(DATA)].data) == ({path_of(DATA)}, DATA)
+    publish(tmp_path / "more", ADDRESS, url=HOST, prune=True)
+    assert [key for key in store.objects if key.endswith(".provenance")] == []
+
+
+@pytest.mark.parametrize("remote", ["reference", "mirror"])
+def test_objects_with_attestations_are_used(remote: str, store: FakeStore, tmp_path: Path) -> None:
+    plain = Headers("application/octet-stream", "")
+    for name, data in ((A, WHEEL), (f"{A}.provenance", DATA)):
+        store.put(name, data, plain)
+    public = tmp_path / "public"
+    report = publish("s3://a-bucket/python", public, url=HOST, remote=remote)  # type: ignore[arg-type]
+    path = path_of(DATA)
+    if remote == "mirror":
+        assert (published(public), named(public)) == ({path: DATA}, [f"{HOST}/{path}"])
+    else:
+        assert (published(public), named(public)) == ({}, [f"https://a-bucket.example/python/{A}.provenance"])
+    assert report.findings == ()
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_site_that_grows_keeps_its_provenance(
+    is_served: bool, server: ScriptedServer, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.url if is_served else HOST
+    # The test's server has no https.
+    monkeypatch.setattr("mkindex.simple.reader.clean_provenance", lambda value: value or "")
+    monkeypatch.setattr(Site, "names_provenance", True)
+    site = tmp_path / "site"
+    publish(dist, site, url=url)
+    for path, data in read_tree(site).items():
+        server.routes[f"/{path}"] = server.routes[f"/{path.removesuffix('index.html')}"] = (
+            page_reply(data.decode()) if path.endswith(".html") else file_route(data)
+        )
+    (tmp_path / "more").mkdir()
+    write_wheel(tmp_path / "more", "b", "1.0")
+    public = tmp_path / "public"
+    add(tmp_path / "more", public, url=url, previous=url if is_served else str(site))
+    assert (published(public), named(public)) == ({path_of(DATA): DATA}, [f"{url.rstrip('/')}/{path_of(DATA)}"])
