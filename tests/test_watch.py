@@ -256,6 +256,8 @@ def triggers_build(config: Config, event: FileSystemEvent, last: LastBuild | Non
         (FileMovedEvent("/s/.tmp", f"/s/{NAME}"), True),
         (FileMovedEvent(f"/s/{NAME}", "/s/old"), True),
         (FileCreatedEvent("/s/a.egg"), True),
+        (FileCreatedEvent("/s/a-1.0-py3-none-any.whl.provenance"), True),
+        (FileDeletedEvent("/s/a-1.0-py3-none-any.whl.publish.attestation"), True),
         (FileCreatedEvent("/s/README.md"), False),
         (FileCreatedEvent("/s/.a.whl"), False),
         (FileCreatedEvent("/s/a.whl.part"), False),

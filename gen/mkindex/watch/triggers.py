@@ -38,6 +38,7 @@ from watchdog.utils import BaseThread
 from mkindex.build.listing import list_sources, open_sources, output_directories
 from mkindex.cache import Cache
 from mkindex.config import Config
+from mkindex.distributions.attestations import attested_filename
 from mkindex.distributions.filenames import SUFFIXES, why_unsupported
 from mkindex.errors import MkindexError
 from mkindex.sources.open import local_path
@@ -286,7 +287,8 @@ class _Handler(FileSystemEventHandler):
         # Wheels may be symlinks through a symlink that is switched, as in a volume of Kubernetes: a.whl -> ..data/a.whl
         if os.path.islink(path):
             return True
-        if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or why_unsupported(name))):
+        is_read = name.endswith(SUFFIXES) or why_unsupported(name) or attested_filename(name)
+        if path not in self._files and (name.startswith(".") or not is_read):
             return False
         if isinstance(event, FileModifiedEvent):  # a watch looks again at the files that it holds back
             return not self._young.is_held(path)
