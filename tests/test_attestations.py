@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from base64 import b64encode
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -248,6 +249,23 @@ def test_a_malformed_provenance_object_is_rejected_and_its_file_published(wheels
     reason = "attestation not published: the provenance object is not JSON (damaged or truncated)"
     assert report.findings == (Rejected(location=str(wheels / f"{WHEEL}.provenance"), reason=reason),)
     assert (published(tmp_path / "public"), named(tmp_path / "public")) == ({}, [(None, None)])
+
+
+def test_a_pipe_in_the_place_of_attestations_is_not_waited_for(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = wheels / f"{WHEEL}.provenance"
+    attest(wheels / WHEEL)
+
+    def replace_by_pipe(*_: object) -> bool:
+        beside.unlink()
+        os.mkfifo(beside)
+        return True
+
+    monkeypatch.setattr("mkindex.build.collecting.has_attestations", replace_by_pipe)
+    report = publish(wheels, tmp_path / "public", url=HOST)
+    reason = "attestation not published: cannot be read: not a regular file"
+    assert report.findings == (Rejected(location=str(beside), reason=reason),)
 
 
 def test_attestations_of_a_file_that_is_not_there_are_a_detail(wheels: Path, tmp_path: Path) -> None:

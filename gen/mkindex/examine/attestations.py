@@ -4,9 +4,11 @@ They are read again only if they or their file change. Provenance objects of ser
 are not requested again while they are in it.
 """
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -141,7 +143,11 @@ def _attach_local(file: File, beside: Sequence[AttestationFile], work: Attestati
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
+    # Without O_NONBLOCK, opening a pipe that has replaced the file would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
         return file.read(MAX_PROVENANCE + 1)
 
 
