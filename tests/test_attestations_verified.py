@@ -281,6 +281,16 @@ def test_without_the_extra_an_attestation_is_not_published(signed: Path, tmp_pat
     assert filenames(tmp_path / "public") == {REAL}
 
 
+def test_without_the_extra_a_cache_publishes_no_more_than_a_cold_build(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.examine.attestations.is_settled", lambda *_: True)
+    publish(signed, tmp_path / "public", cache_dir=str(tmp_path / "cache"))
+    monkeypatch.setattr(verification, "is_available", lambda: False)
+    publish(signed, tmp_path / "public", cache_dir=str(tmp_path / "cache"))
+    assert filenames(tmp_path / "public") == {REAL}
+
+
 def test_beside_a_provenance_object_attestations_are_skipped(signed: Path, tmp_path: Path) -> None:
     copy_real(signed)
     report = publish(signed, tmp_path / "public", url="https://packages.example.com")

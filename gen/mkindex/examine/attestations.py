@@ -257,8 +257,11 @@ def _path(provenance: Provenance, file: File) -> str:
 
 def _validator(file: File, work: AttestationWork) -> str:
     """Return what has to be the same for the same outcome, besides the attestations themselves."""
+    from mkindex.distributions.verification import is_available
+
     demand = "" if work.demand is None else f"verified {sorted(work.demand.allowed)}"
-    return f"{file.sha256} {file.filename} {demand}"
+    # Without the extra, a cache must not publish more than a build without a cache would.
+    return f"{file.sha256} {file.filename} {is_available()} {demand}"
 
 
 def _encode(provenance: Provenance) -> str:
