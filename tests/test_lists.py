@@ -307,6 +307,13 @@ def test_a_line_that_is_not_a_wheel_or_sdist_is_rejected_with_its_number(here: P
     assert found == [Rejected(location=line(here / "wheels/list", 2), reason=reason), local(here / "wheels", FILE)]
 
 
+@pytest.mark.parametrize("control", ["\r", "\t", "\0", "\x7f"])
+def test_an_address_with_a_control_character_is_rejected(here: Path, control: str) -> None:
+    found = read_list(here / "list", f"https://host.example/a{control}{FILE}\n".encode())
+    reason = "the address contains a control character. Give one path or URL per line"
+    assert found == [Rejected(location=line(here / "list", 1), reason=reason)]
+
+
 def test_a_distribution_that_clients_do_not_install_is_skipped(here: Path) -> None:
     text = "skipped: eggs are no longer installable: build a wheel"
     assert read_list(here / "list", b"demo-1.0.egg") == [Note(location="demo-1.0.egg", text=text, detail=True)]

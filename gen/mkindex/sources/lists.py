@@ -23,6 +23,7 @@ from mkindex.text import printable, redact
 
 _MAX_LINE = 1 << 20  # bytes
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USUAL_HASH = re.compile(r"sha256=[0-9a-f]{64}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # needs no percent-encoding
 
@@ -74,6 +75,8 @@ class ListSource:
     def _parse_text(self, text: str) -> "SourceItem | None":
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
+            if _CONTROL.search(text):  # urlsplit() removes line breaks and tabs, so that another file would be named
+                raise ValueError("the address contains a control character. Give one path or URL per line")
             filename = filename_in(split_address(text).path)
             link = parse_link(text) if filename.endswith(SUFFIXES) else Link(url=text, filename=filename)
             return self._select(text, link)
