@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +87,19 @@ def test_objects_of_another_store_are_uploaded_while_they_are_read(
     assert sorted(whole_reads(there)) == [f"STREAM {HASHED}", *[f"STREAM {UNHASHED}"] * 2]
 
 
+@pytest.mark.usefixtures("no_downloads")
+@pytest.mark.parametrize("scheme", ["s3", "az"])
+@pytest.mark.parametrize("site", [False, True])
+def test_an_sdist_is_not_written_to_this_machine(
+    scheme: str, source: Path, monkeypatch: pytest.MonkeyPatch, *, site: bool
+) -> None:
+    write_sdist(source, "demo", "1.0", files={"data": random.Random(1).randbytes(3 << 20)})
+    there, store = filled(source, f"{scheme}://wheels"), FakeStore()
+    use(monkeypatch, store, others={f"{scheme}://wheels": there})
+    mirror(f"{scheme}://wheels", site=site)
+    assert tree_in(store) == cold_build(source, upload_time="none", site=site)
+
+
 def test_only_what_passes_through_this_machine_is_announced(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     announced: list[str] = []
     for address in "s3://wheels", "az://wheels":
@@ -142,7 +155,7 @@ def test_sdists_and_damaged_wheels_of_a_bucket_are_judged_as_those_of_a_director
     (source / "broken-1.0-py3-none-any.whl").write_bytes(b"PK not a wheel")
     use(monkeypatch, store := FakeStore(), others={"s3://wheels": filled(source, "s3://wheels")})
     report = mirror("s3://wheels", keep_going=True)
-    expected = build(replace(Config(sources=(str(source),), destination=str(source.parent / "out")), keep_going=True))
+    expected = build(Config(sources=(str(source),), destination=str(source.parent / "out"), keep_going=True))
     reasons = [finding.reason for finding in report.findings if hasattr(finding, "reason")]
     assert reasons == [finding.reason for finding in expected.findings if hasattr(finding, "reason")] != []
     (source / "broken-1.0-py3-none-any.whl").unlink()

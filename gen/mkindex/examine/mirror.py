@@ -22,7 +22,7 @@ from mkindex.examine.links import (
     remember_facts,
 )
 from mkindex.examine.local import examine
-from mkindex.examine.objects import examine_object, find_object
+from mkindex.examine.objects import examine_object, find_object, is_read_whole
 from mkindex.examine.reference import list_file
 from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
 from mkindex.parallel import map_pulled
@@ -97,8 +97,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
 
 def _is_copied(checked: CheckedLink, found: Artifact | None, tree: MirrorTree) -> bool:
     """Tell whether a file gets into the tree without being read here as a whole."""
-    is_hashed = bool(checked.link.sha256) or checked.facts is not None
-    return found is not None and is_hashed and tree.copies_from(found.root)
+    return found is not None and not is_read_whole(checked) and tree.copies_from(found.root)
 
 
 def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:

@@ -1,14 +1,16 @@
-"""Wheels of buckets that get into an index in a bucket, without a copy on this machine.
+"""Files of buckets that get into an index in a bucket, without a copy on this machine.
 
-Only what describes them is read, and all of one whose sha256 the store does not know.
+Only what describes a wheel is read, and all of one whose sha256 the store does not know. A `.tar.gz` is read once, from
+its begin to its end.
 """
 
 import hashlib
 from collections.abc import Callable
+from io import BufferedIOBase
 
 from mkindex.distributions.describe import describe
 from mkindex.errors import Unreadable
-from mkindex.examine.links import CheckedLink, LinkWork, Outcome, reject, remember_facts
+from mkindex.examine.links import CheckedLink, Digests, LinkWork, Outcome, reject, remember_facts
 from mkindex.examine.reference import open_parts
 from mkindex.model.files import Artifact, Facts, Fingerprint, make_file
 from mkindex.web.ranges import OutOfReach
@@ -16,12 +18,12 @@ from mkindex.web.responses import RequestFailed
 
 
 def find_object(checked: CheckedLink, work: LinkWork) -> Artifact | None:
-    """Return the wheel of a bucket that a link means; None for any other file.
+    """Return the object of a bucket that a link means; None for a file of the web.
 
     Its root is the address of the bucket, and the revision of its link is its ETag.
     """
     link, head = checked.link, checked.head
-    place = work.web.find_object(link.url) if link.filename.endswith(".whl") else None
+    place = work.web.find_object(link.url)
     if place is None or head is None or not head.size:
         return None
     bucket, key = place
@@ -45,8 +47,60 @@ def examine_object(
     return make_file(artifact, facts)
 
 
+def is_read_whole(checked: CheckedLink) -> bool:
+    """Tell whether all of an object is read to know its facts."""
+    return checked.facts is None and not (checked.link.sha256 and checked.link.filename.endswith(".whl"))
+
+
+class _PassingStream(BufferedIOBase):
+    """An object that is read as its bytes arrive, with their hashes. A seek to its begin may read it again."""
+
+    def __init__(self, checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> None:
+        self._checked, self._web, self._advance = checked, work.web, advance
+        self._begin()
+
+    def _begin(self) -> None:
+        self._chunks = self._web.stream(self._checked.head, self._checked.link.url)
+        self._chunk, self._at, self._number = b"", 0, 0
+        self.digests = Digests(self._checked.link)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        assert (offset, whence) == (0, 0)
+        if self._number > 1:
+            self._begin()
+        self._at = 0
+        return 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return at most `size` bytes, b"" at the end."""
+        if self._at == len(self._chunk):
+            self._chunk, self._at = next(self._chunks, b""), 0
+            self._number += 1
+            self.digests.update(self._chunk)
+            self._advance(len(self._chunk))
+        end = len(self._chunk) if size is None or size < 0 else self._at + size
+        part = self._chunk[self._at : end]
+        self._at += len(part)
+        return part
+
+
+def _describe_passing(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Facts:
+    link, head = checked.link, checked.head
+    assert head
+    assert head.size
+    stream = _PassingStream(checked, work, advance)
+    facts = describe(link.filename, stream, head.size, link.project)
+    while stream.read():
+        pass
+    if mismatch := stream.digests.mismatch():
+        raise Unreadable(mismatch)
+    return facts._replace(sha256=stream.digests.sha256, upload_time=head.last_modified)
+
+
 def _describe(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Facts:
     link, head = checked.link, checked.head
+    if link.filename.endswith(".tar.gz"):
+        return _describe_passing(checked, work, advance)
     stream = open_parts(checked, work)
     assert head
     assert stream
