@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [path for path in sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))) if "generated" not in path.parts]
+KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]  # of Keep a Changelog, in this order
 _LINK = re.compile(r"\[[^\]\n]*\]\((?P<path>[^)#\s:]*)(?:#(?P<anchor>[^)\s]*))?\)")
 _BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -56,3 +57,14 @@ def test_every_command_of_a_page_can_be_parsed(
         if status or not out.startswith("Usage: "):
             failed[shown.command] = err
     assert failed == {}
+
+
+def test_the_changelog_has_the_headings_of_keep_a_changelog_and_no_change_twice() -> None:
+    log = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    versions = re.split(r"^## ", log, flags=re.MULTILINE)[1:]
+    assert versions[0].partition("\n")[0] == "[Unreleased]"
+    for version in versions:
+        kinds = re.findall(r"^### (.*)", version, re.MULTILINE)
+        assert kinds == [kind for kind in KINDS if kind in kinds]
+        changes = [" ".join(change.split()) for change in re.findall(r"^\* (.*(?:\n  .*)*)", version, re.MULTILINE)]
+        assert sorted(changes) == sorted(set(changes))

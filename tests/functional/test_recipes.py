@@ -30,6 +30,8 @@ RECIPES = {
 # Recipes that need a network, another machine or a lock; their own tests are named.
 ELSEWHERE = {
     "Carry an application to a closed network": "test_lock_bundles.py",
+    "Publish to a bucket": "test_buckets.py",
+    "Index the wheels of GitHub releases": "test_releases.py",
     "A private index with passwords": "test_hosted.py",
     "Give everybody one safe address": "test_fallback.py",
 }
@@ -104,6 +106,14 @@ def test_each_recipe_is_run_here_or_by_its_own_test() -> None:
     assert {*ELSEWHERE, *(title for _, title in followed)} == set(RECIPES)
 
 
+def test_each_task_in_readme_has_a_recipe() -> None:
+    tasks = (ROOT / "README.md").read_text("utf-8").partition("## I want to…")[2].partition("\n## ")[0]
+    rows = [line for line in tasks.splitlines() if line.startswith("| ") and not line.startswith("| task")]
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in RECIPES}
+    assert {anchor for row in rows for anchor in re.findall(r"\(docs/recipes\.md#([^)]*)\)", row)} == anchors
+    assert len(rows) == len(RECIPES)
+
+
 def test_uv_installs_from_a_find_links_page(here: Path, published: LoggedServer) -> None:
     follow("Install from a find-links page with uv", here, published)
     assert 'name = "demo"\nversion = "1.1"' in (here / "uv.lock").read_text()
@@ -139,7 +149,7 @@ def test_each_variant_has_an_index(here: Path, published: LoggedServer) -> None:
 
 def test_another_server_can_be_left(here: Path, published: LoggedServer) -> None:
     shutil.rmtree(here / "public")
-    follow("Leave pypiserver, devpi or dumb-pypi", here, published)
+    follow("Leave pypiserver, devpi, dumb-pypi or Artifactory", here, published)
     assert files_of(here, "demo")
 
 
