@@ -66,6 +66,28 @@ def test_the_policy_in_mkindex_toml_is_published_and_reported(here: Path, capsys
     ]
 
 
+def test_a_published_index_does_not_tell_which_rules_match_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wheel(here / "wheels", "other", "1.0")
+    rule = '[[only]]\nproject = "other"\nversions = ">=2"\n'  # "other" is not in the published index
+    (here / "mkindex.toml").write_text(f'sources = ["wheels"]\ndestination = "public"\n\n{rule}')
+    assert (Run(capsys).err, Run(capsys, "yank", "public", "demo==1.8", "--reason", "bad").err) == ("", "")
+
+
+def test_files_of_a_quarantined_project_are_counted_and_explained(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = write_policy(here, '[[status]]\nproject = "demo"\nstatus = "quarantined"\n')
+    built = Run(capsys, "wheels", "public", "--policy", policy)
+    assert built.out.splitlines()[1] == "Policy: 12 files not listed (quarantined)"
+    explained = Run(capsys, "policy", "--explain", "demo", "wheels", "public", "--policy", policy)
+    assert explained.out.splitlines()[:2] == [
+        "demo: quarantined",
+        "  demo-1.0-py3-none-any.whl  not listed  quarantined",
+    ]
+
+
 def test_a_policy_is_applied_to_what_other_sources_say_of_a_file(here: Path) -> None:
     (here / "list.jsonl").write_text('{"filename": "wheels/demo-1.0-py3-none-any.whl", "yanked_reason": "old"}\n')
     policy = write_policy(here, '[[yank]]\nproject = "demo"\nversions = "==1.0"\nreason = "new"\n')

@@ -55,7 +55,7 @@ class PolicyEdit(NamedTuple):
         return read_text(self.path) if self.path.exists() else ""
 
 
-class Decision(NamedTuple):
+class PublishedChange(NamedTuple):
     """How the published index changes, and the policy that governs it, if one does."""
 
     growth: Growth
@@ -67,7 +67,7 @@ class Decision(NamedTuple):
             self.edit.write()
 
 
-def decide_yank(config: Config, requests: Sequence[str], reason: str | None, given: frozenset[str]) -> Decision:
+def decide_yank(config: Config, requests: Sequence[str], reason: str | None, given: frozenset[str]) -> PublishedChange:
     """Return the decision to yank the requested files for a reason, which may be ""; None: to unyank them.
 
     Raises NotPublished if a request matches nothing, and ConfigError.
@@ -80,7 +80,7 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
         return file.with_yanked(reason) if (file.filename, file.sha256) in chosen else file
 
     if config.policy is None:
-        return Decision(Growth(given=given, edit=edit))
+        return PublishedChange(Growth(given=given, edit=edit))
     path, name = Path(config.policy), printable(config.policy)
     text = before = _read_valid(path, name)
     for request in parsed:
@@ -93,10 +93,10 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
             if text == with_rule or _is_yanked(parse_policy(text, name), request, files):
                 text = set_yank(text, selector, {"yanked": False}, name)
     growth = Growth(given=given, edit=edit, policy=parse_policy(text, name))
-    return Decision(growth, PolicyEdit(path, before, text))
+    return PublishedChange(growth, PolicyEdit(path, before, text))
 
 
-def decide_status(config: Config, project: str, status: ProjectStatus | None, given: frozenset[str]) -> Decision:
+def decide_status(config: Config, project: str, status: ProjectStatus | None, given: frozenset[str]) -> PublishedChange:
     """Return the decision to give a project a status; None is "active".
 
     Raises NotPublished for an unknown project, and ConfigError.
@@ -107,13 +107,13 @@ def decide_status(config: Config, project: str, status: ProjectStatus | None, gi
     require_project(config, request.project)
     project, statuses = request.project, {request.project: status}
     if config.policy is None:
-        return Decision(Growth(given=given, statuses=statuses))
+        return PublishedChange(Growth(given=given, statuses=statuses))
     path, name = Path(config.policy), printable(config.policy)
     before = _read_valid(path, name)
     word, reason = (status.status, status.reason or "") if status else ("active", "")
     text = set_status(before, project, word, reason, name)
     growth = Growth(given=given, statuses=statuses, policy=parse_policy(text, name))
-    return Decision(growth, PolicyEdit(path, before, text))
+    return PublishedChange(growth, PolicyEdit(path, before, text))
 
 
 def _read_valid(path: Path, name: str) -> str:

@@ -9,7 +9,7 @@ from mkindex.build.collecting import Collected, Examine, collect
 from mkindex.build.examining import examine_all
 from mkindex.build.growing import Growth, keep_options
 from mkindex.build.listing import open_sources
-from mkindex.build.preparing import Prepared, Terms, prepare, terms_of
+from mkindex.build.preparing import Preparation, Terms, prepare, terms_of
 from mkindex.build.report import Report, new_filenames, remarks
 from mkindex.build.workspace import Workspace, open_workspace
 from mkindex.config import Config
@@ -79,7 +79,7 @@ def build(
     return Report(
         config=config,
         index=prepared.index,
-        policy=prepared.governed if config.policy else None,
+        policy=prepared.policy_result if config.policy else None,
         plan=prepared.plan,
         written=applied.written,
         removed_files=prepared.removed,
@@ -94,11 +94,11 @@ def build(
     )
 
 
-def _findings(work: Workspace, prepared: Prepared, terms: Terms) -> tuple[Rejected | Note, ...]:
+def _findings(work: Workspace, prepared: Preparation, terms: Terms) -> tuple[Rejected | Note, ...]:
     return *prepared.findings, *work.destination.notes, *remarks(work.config, terms.site, prepared.plan)
 
 
-def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], object]) -> Applied:
+def _apply(work: Workspace, prepared: Preparation, before_commit: Callable[[], object]) -> Applied:
     for pages in prepared.readers:
         pages.prepare(put.resource for put in prepared.plan.puts)
     return work.destination.apply(prepared.plan, before_commit)

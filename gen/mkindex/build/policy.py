@@ -40,13 +40,13 @@ def refuse_options(config: Config, policy: "Policy") -> None:
         raise ConfigError(f"{where}[variants] path must not begin with {LEGACY_DIRECTORY}: {flag} writes there")
 
 
-def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool) -> PolicyResult:
+def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool, has_all: bool) -> PolicyResult:
     """Return what the policy of a build lists of an index at `now`, in seconds since the epoch; see `apply_policy`."""
     if policy is None:
         return PolicyResult(index)
     from mkindex.policy.apply import apply_policy
 
-    return apply_policy(index, policy, now, explain=explain)
+    return apply_policy(index, policy, now, explain=explain, has_all=has_all)
 
 
 def _refuse_among_wheels(policy: str, config: Config) -> None:

@@ -53,12 +53,12 @@ class Terms(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
+class Preparation:
     """Everything that a build is about to do."""
 
     plan: Plan
     index: Index
-    governed: PolicyResult
+    policy_result: PolicyResult
     readers: "tuple[People | LegacyJson, ...]"  # the pages that need more of files than the index does
     removed: tuple[str, ...]  # filenames that the index lists no more
     findings: tuple[Rejected | Note, ...]
@@ -81,12 +81,14 @@ def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> T
     return Terms(policy=policy, now=now, site=_site(config, policy), notes=tuple(notes))
 
 
-def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth | None) -> Prepared:
+def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth | None) -> Preparation:
     """Return what is to be published, and how. Raises MkindexError if it must not be."""
     config, destination, site = work.config, work.destination, terms.site
-    governed = govern(collected.index, terms.policy, terms.now, explain=config.dry_run)
-    index, withheld = governed.index, governed.removed_filenames
-    findings = (*terms.notes, *collected.findings, *governed.findings)
+    # A published index lacks what the policy takes out, so that rules for it match nothing there.
+    has_all = growth is None or bool(config.sources)
+    result = govern(collected.index, terms.policy, terms.now, explain=config.dry_run, has_all=has_all)
+    index, withheld = result.index, result.removed_filenames
+    findings = (*terms.notes, *collected.findings, *result.findings)
     if config.wheel_variants:
         index, inconsistent = keep_consistent_lists(index, site.variants.lists if site.variants else _whole)
         findings = (*findings, *inconsistent)
@@ -97,8 +99,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     # `remove`, `yank` and `status` have no sources: they add nothing that the sources of a build could lack.
     grown = growth is not None and (bool(config.sources) or is_grown(destination))
     if grown:
-        refuse_waiting_in_grown(governed.waiting, collected.previous or {}, findings)
-    lines = recorded_lines(config, site, governed.moments, is_grown=grown)
+        refuse_waiting_in_grown(result.waiting, collected.previous or {}, findings)
+    lines = recorded_lines(config, site, result.moments, is_grown=grown)
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work, growth) if config.site else None
@@ -113,12 +115,14 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     missing = [name for name in removed if name not in withheld]
     refuse_large_removal(config, destination, missing, findings)
     if not config.unyank:
-        refuse_unyank(config, todo, index, destination.read, governed.unyanked_filenames)
+        refuse_unyank(config, todo, index, destination.read, result.unyanked_filenames)
     if not growth:
         findings = (*findings, *note_removal_from_grown(config, destination, missing))
     refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
     readers = tuple(pages for pages in (people, legacy) if pages)
-    return Prepared(plan=todo, index=index, governed=governed, readers=readers, removed=removed, findings=findings)
+    return Preparation(
+        plan=todo, index=index, policy_result=result, readers=readers, removed=removed, findings=findings
+    )
 
 
 def _whole(project: Project) -> tuple[Project]:

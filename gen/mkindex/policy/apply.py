@@ -11,11 +11,13 @@ from mkindex.policy.rules import NO_POLICY, Policy, Yank
 from mkindex.policy.times import seconds_of
 
 
-def apply_policy(index: Index, policy: Policy, now: int, *, explain: bool = False) -> PolicyResult:
+def apply_policy(
+    index: Index, policy: Policy, now: int, *, explain: bool = False, has_all: bool = True
+) -> PolicyResult:
     """Return what a policy lists of an index at `now`, in seconds since the epoch.
 
     A project of which no file is left is not listed, unless it has a status. With `explain`, the decisions also have
-    those that change nothing.
+    those that change nothing. `has_all`: whether the index has all files that rules may be for.
     """
     if policy == NO_POLICY:
         return PolicyResult(index=index)
@@ -25,7 +27,7 @@ def apply_policy(index: Index, policy: Policy, now: int, *, explain: bool = Fals
     return PolicyResult(
         index=Index(projects=tuple(one.project for one in outcomes if one.project.files or one.project.status)),
         decisions=decisions,
-        findings=(*_overruled(index, outcomes), *_unused(index, policy, outcomes)),
+        findings=(*_overruled(index, outcomes), *(_unused(index, policy, outcomes) if has_all else ())),
         moments=tuple(dict.fromkeys(f"{one.text} = {one.at(now)}" for one in policy.limits if one.age is not None)),
         first_appears=_first_appears(policy, decisions),
     )

@@ -25,6 +25,8 @@ def policy_lines(result: PolicyResult) -> Iterator[str]:
     texts = [f"{plural(count, 'file')} {_TEXTS[verdict]}" for verdict, count in counts.items() if count]
     if counts["waits"] and result.first_appears:
         texts[-1] += f" (the first until {result.first_appears})"
+    if quarantined := sum(len(project.files) for project in result.index.projects if project.is_quarantined):
+        texts.append(f"{plural(quarantined, 'file')} not listed (quarantined)")
     yield f"Policy: {', '.join(texts) or 'all files are listed'}"
     if result.moments:
         yield f"        {', '.join(result.moments)}"
@@ -54,7 +56,9 @@ def explanation(result: PolicyResult, pattern: str) -> Iterator[str]:
         filenames = {decision.file.filename for decision in decisions[name]}
         files = project.files if project else ()
         free = [file.filename for file in files if id(file) not in decided and file.filename not in filenames]
-        lines = [(filename, "listed", "no rule") for filename in free]
+        is_quarantined = project is not None and project.is_quarantined
+        state = ("not listed", "quarantined") if is_quarantined else ("listed", "no rule")
+        lines = [(filename, *state) for filename in free]
         lines += [(one.file.filename, one.verdict, _reason(one)) for one in decisions[name]]
         yield from (f"  {printable(filename)}  {verdict}  {printable(why)}" for filename, verdict, why in sorted(lines))
 
