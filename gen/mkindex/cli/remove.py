@@ -1,7 +1,6 @@
 """The command `remove`."""
 
 import sys
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -56,7 +55,7 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     from mkindex.build.requesting import find_requested
     from mkindex.sources.requested import parse_request
 
-    config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))
+    config = make_config(ctx, (), destination, options).replace(policy=governing_policy(ctx, destination))
     # The user names the files, so neither their share of the index nor an empty index is a surprise.
     config = config.replace(prune=True, allow_empty=True)
     files = find_requested(config, [parse_request(text) for text in requests])
