@@ -111,6 +111,25 @@ def test_a_build_that_would_list_a_file_as_not_yanked_is_refused_without_unyank(
     assert yanked(here) == {}
 
 
+def test_a_build_that_would_list_a_quarantined_project_is_refused_without_unyank(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Run(capsys, "status", "public", "demo", "quarantined")
+    before = read_tree(here / "public")
+    run = Run(capsys, "wheels", "public")
+    refusal = (
+        "nothing published: the index in public quarantines 1 project that this build would list (demo). Set the "
+        "status in the policy, too, or use --unyank"
+    )
+    assert (run.status, run.err) == (3, f"error {refusal}\n")
+    assert read_tree(here / "public") == before
+    (here / "policy.toml").write_text('[[status]]\nproject = "demo"\nstatus = "deprecated"\n')
+    assert Run(capsys, "wheels", "public", "--policy", "policy.toml").status == 0
+    Run(capsys, "status", "public", "demo", "quarantined", "--policy", "policy.toml")
+    (here / "policy.toml").write_text("")
+    assert Run(capsys, "wheels", "public", "--unyank").status == 0
+
+
 def test_a_build_after_a_decision_does_not_say_that_the_index_was_grown(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

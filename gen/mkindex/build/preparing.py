@@ -25,8 +25,10 @@ from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan, is_grown, plan
 from mkindex.publish.refusals import (
     note_removal_from_grown,
+    read_withdrawn,
     refuse_empty_or_rejected,
     refuse_large_removal,
+    refuse_lifting_quarantine,
     refuse_unyank,
     refuse_waiting_in_grown,
     removed_filenames,
@@ -115,7 +117,10 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     missing = [name for name in removed if name not in withheld]
     refuse_large_removal(config, destination, missing, findings)
     if not config.unyank:
-        refuse_unyank(config, todo, index, destination.read, result.unyanked_filenames)
+        withdrawn = read_withdrawn(todo, destination.read)
+        refuse_unyank(config, index, withdrawn.files, result.unyanked_filenames)
+        if not growth:
+            refuse_lifting_quarantine(config, index, withdrawn.projects)
     if not growth:
         findings = (*findings, *note_removal_from_grown(config, destination, missing))
     refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)

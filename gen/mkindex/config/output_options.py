@@ -22,7 +22,8 @@ class PolicyOptions(Options, heading=POLICY):
     )
     unyank: bool = option(
         False,
-        "List files as not yanked even if the index in DEST yanks them, as after `mkindex yank`.",
+        "List files that the index in DEST yanks as not yanked, and those of projects that it quarantines, as after "
+        "`mkindex yank` and `mkindex status`.",
         automatic="refuse it",
     )
     wheel_variants: bool = option(

@@ -217,34 +217,62 @@ def refuse_waiting_in_grown(waiting: Iterable[File], published: Collection[str],
         )
 
 
-def refuse_unyank(
-    config: Config, plan: Plan, index: Index, read: Callable[[str, int], bytes], intended: Collection[str]
-) -> None:
+class Withdrawn(NamedTuple):
+    """What pages that will be replaced keep clients from."""
+
+    files: frozenset[tuple[str, str]]  # the filename and sha256 of each yanked file
+    projects: frozenset[str]  # the names of quarantined projects
+
+
+def read_withdrawn(plan: Plan, read: Callable[[str, int], bytes]) -> Withdrawn:
+    """Return what the pages that a plan replaces yank and quarantine. `read` returns the first bytes of a page."""
+    files: set[tuple[str, str]] = set()
+    projects: set[str] = set()
+    for put in plan.puts:
+        path = put.resource.path
+        if not put.previous or put.resource.stage is not Stage.PROJECT or not path.endswith(f"/{INDEX_JSON}"):
+            continue
+        text = read(path, _LARGEST_PAGE)
+        if b'"yanked":' in text or b'"quarantined"' in text:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # somebody changed it
+                page = json.loads(text)
+                if page.get("project-status", {}).get("status") == "quarantined":
+                    projects.add(page["name"])
+                files |= {
+                    (file["filename"], file["hashes"].get("sha256", "")) for file in page["files"] if file.get("yanked")
+                }
+    return Withdrawn(frozenset(files), frozenset(projects))
+
+
+def refuse_unyank(config: Config, index: Index, yanked: Collection[tuple[str, str]], intended: Collection[str]) -> None:
     """Raise NotPublished if a file that the index in DEST yanks would be listed as not yanked.
 
-    `read` returns the first bytes of a published page. `intended`: the filenames that the policy lists as not yanked.
+    `yanked`: the filename and sha256 of each yanked file. `intended`: the filenames that the policy lists as not
+    yanked.
     """
-    pages = [put.resource.path for put in plan.puts if put.previous and put.resource.stage is Stage.PROJECT]
-    before: set[tuple[str, str]] = set()
-    for path in pages:
-        page = read(path, _LARGEST_PAGE) if path.endswith(f"/{INDEX_JSON}") else b""
-        if b'"yanked":' in page:
-            with suppress(ValueError, KeyError, TypeError, AttributeError):  # somebody changed it
-                before |= {
-                    (file["filename"], file["hashes"].get("sha256", ""))
-                    for file in json.loads(page)["files"]
-                    if file.get("yanked")
-                }
-    listed = (file for project in index.projects for file in project.files) if before else ()
+    listed = (file for project in index.projects for file in project.files) if yanked else ()
     names = [
         file.filename
         for file in listed
-        if file.yanked is None and (file.filename, file.sha256) in before and file.filename not in intended
+        if file.yanked is None and (file.filename, file.sha256) in yanked and file.filename not in intended
     ]
     if names:
         files, them = ("a file", "it") if len(names) == 1 else (plural(len(names), "file"), "them")
         raise NotPublished(
             f"nothing published: the index in {printable(config.destination)} yanks {files} that this build would list "
             f"as not yanked ({and_more(names, 3)}). Yank {them} in the policy, too, or use --unyank",
+            (),
+        )
+
+
+def refuse_lifting_quarantine(config: Config, index: Index, quarantined: Collection[str]) -> None:
+    """Raise NotPublished if a project that the index in DEST quarantines would have files and no status."""
+    listed = index.projects if quarantined else ()
+    names = [project.name for project in listed if project.name in quarantined and project.files and not project.status]
+    if names:
+        raise NotPublished(
+            f"nothing published: the index in {printable(config.destination)} quarantines "
+            f"{plural(len(names), 'project')} that this build would list ({and_more(names, 3)}). Set the status in the "
+            "policy, too, or use --unyank",
             (),
         )
