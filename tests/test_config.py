@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +37,8 @@ def test_options_cannot_be_changed_and_those_that_do_not_exist_are_type_errors()
     options = config(links=True)
     with pytest.raises(AttributeError, match="links cannot be changed"):
         options.links = False  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="links cannot be deleted"):
+        del options.links
     with pytest.raises(TypeError, match="Config has no option color"):
         config(color="red")
     with pytest.raises(TypeError, match="Config requires destination"):
@@ -42,6 +47,19 @@ def test_options_cannot_be_changed_and_those_that_do_not_exist_are_type_errors()
         options.replace(jobs=0)
     changed = options.replace(links=False)
     assert (changed == config(), hash(changed) == hash(config()), changed == options) == (True, True, False)
+
+
+def test_the_first_missing_value_is_named_in_every_run() -> None:
+    code = "from mkindex import Config; Config()"
+    for seed in "1234":
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            check=False,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr.splitlines()[-1] == "TypeError: Config requires sources"
 
 
 def test_only_sources_and_a_destination_are_required() -> None:

@@ -143,7 +143,8 @@ class Options:
         bases: list[type[Options]] = [base for base in cls.__bases__ if issubclass(base, Options)]
         cls.OPTIONS = (*(one for base in bases for one in base.OPTIONS), *own)
         cls._defaults = {one.name: one.default for one in cls.OPTIONS}
-        cls._required = (*(name for base in bases for name in base._required), *declared.keys() - cls._defaults.keys())
+        fields = (name for name in declared if name not in cls._defaults)
+        cls._required = (*(name for base in bases for name in base._required), *fields)
         for one in own:
             setattr(cls, one.name, one.default)
 
@@ -162,6 +163,9 @@ class Options:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
