@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import pickle
 import random
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,17 @@ def test_stored_projects_are_found_by_name() -> None:
     assert (names.get("p33"), names.get("zz"), "p3" in names) == (None, None, True)
     assert spool.in_order(names) is stored
     assert spool.totals(stored) == spool.totals(expected) == Totals(80, sum(one.size or 0 for one in some_files()))
+
+
+def test_the_file_is_closed_with_the_last_reference() -> None:
+    gc.disable()  # which would free a cycle of references, some time later
+    try:
+        stored = StoredProjects(projects())
+        names, alive = spool.by_name(stored), weakref.ref(stored)
+        del stored, names
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_a_project_can_be_larger_than_what_is_read_at_a_time() -> None:

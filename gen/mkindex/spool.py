@@ -114,7 +114,11 @@ class StoredProjects(Sequence[Project]):
             files += len(project.files)
             size += sum(file.size or 0 for file in project.files)
         self.totals = Totals(files, size)
-        self.by_name: Mapping[str, Project] = _ByName(self._names, self)
+
+    @property
+    def by_name(self) -> Mapping[str, Project]:
+        """These projects by name. It is not kept: with a cycle of references, the file would stay for some time."""
+        return _ByName(self._names, self)
 
     def __len__(self) -> int:
         return len(self._names)
