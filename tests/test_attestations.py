@@ -14,8 +14,9 @@ import pytest
 
 from mkindex.build.pipeline import build
 from mkindex.config import Config
-from mkindex.distributions.attestations import attested_filename, read_attestation, read_provenance
+from mkindex.distributions.attestations import attested_filename, make_provenance, read_attestation, read_provenance
 from mkindex.errors import Note, Rejected, Unreadable
+from mkindex.simple.reader import parse_html
 from support.attestations import REAL, REAL_PROVENANCE, REAL_SHA256, attest, attestation, copy_real, provenance
 from support.builds import cold_build, publish
 from support.growing import add, remove
@@ -309,6 +310,7 @@ def signed(value: object) -> bytes:
         (b"\xff\xfe", "the provenance object is not JSON (damaged or truncated)"),
         (b"[" * 100_000, "the provenance object is not JSON (damaged or truncated)"),
         (b'{"version": ' + b"9" * 5000 + b"}", "the provenance object is not JSON (damaged or truncated)"),
+        (b'{"version": NaN}', "the provenance object is not JSON (damaged or truncated)"),
         (b" " * ((1 << 20) + 1), "larger than 1 MiB, the limit for attestations"),
         (b"[]", "it is not a JSON object"),
         (replaced("version", value=2), "version 2; the specification has only version 1 (PEP 740)"),
@@ -360,6 +362,32 @@ def test_a_provenance_object_with_a_wrong_form_is_refused(data: bytes, reason: s
     with pytest.raises(Unreadable) as error:
         read_provenance(data, WHEEL, SHA256)
     assert str(error.value) == reason
+
+
+def test_of_many_attestations_beside_a_file_none_is_read(wheels: Path, tmp_path: Path) -> None:
+    for number in range(101):
+        (wheels / f"{WHEEL}.k{number:03d}.attestation").write_bytes(b"{")
+    reason = "attestation not published: more than 100 attestations, the limit of mkindex"
+    expected = (Rejected(location=str(wheels / f"{WHEEL}.k000.attestation"), reason=reason),)
+    assert publish(wheels, tmp_path / "public", url=HOST).findings == expected
+
+
+def test_a_page_gives_each_file_no_more_attestations_than_are_refused() -> None:
+    beside = "".join(f'<a href="{WHEEL}.k{number}.attestation">x</a>' for number in range(300))
+    page = parse_html(f'<!DOCTYPE html>\n<a href="{WHEEL}">x</a>{beside}', "https://example.com/simple/demo/")
+    assert [len(link.attestations) for link in page.links] == [101]
+
+
+def test_an_attestation_is_not_nested_so_deeply_that_it_could_not_be_written() -> None:
+    data = json.dumps(attestation(WHEEL, SHA256)).removesuffix("}") + f', "x": {"[" * 600}{"]" * 600}}}'
+    with pytest.raises(Unreadable, match=r"^an attestation with more than 500 arrays and objects, the limit"):
+        read_attestation(data.encode(), WHEEL, SHA256)
+
+
+def test_no_provenance_object_is_made_that_would_be_too_large_to_be_read() -> None:
+    data = json.dumps(attestation(WHEEL, SHA256, x="y" * 600_000)).encode()
+    with pytest.raises(Unreadable, match=r"^larger than 1 MiB, the limit for attestations$"):
+        make_provenance([("{}", data), ("{}", data)])
 
 
 def test_the_subject_may_spell_the_filename_in_another_way() -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex.cache import Cache
 from mkindex.distributions import verification
+from mkindex.examine.attestations import AttestationWork, attach_attestations, read_sources
+from mkindex.model.files import Facts, File, Link
+from mkindex.publish.directory import DirectoryDestination
 from mkindex.site.layout import Site
 from mkindex.stores.objects import Headers
 from support.attestations import REAL, REAL_PROVENANCE, REAL_PUBLISHER, REAL_SDIST, provenance, real_attestations
@@ -156,6 +162,18 @@ def test_a_mirror_copies_provenance_and_requests_it_once(
     third = run(mirrored.url, "--remote", "mirror", "--url", HOST)
     assert [line for line in third.requests if "provenance" in line] == ["GET 200 /x.provenance"]
     assert read_tree(public) == tree
+
+
+def test_a_file_that_a_page_lists_often_has_one_provenance_object(tmp_path: Path) -> None:
+    link = Link("https://example.com/a.whl", A, sha256(WHEEL), provenance="https://example.com/x.provenance")
+    files = [File(link, Facts("a", "1.0", sha256(WHEEL)), A)] * 1000
+    web: Any = SimpleNamespace(get_small=lambda *_, **__: DATA)
+    with ThreadPoolExecutor(20) as threads, Cache(None) as cache:
+        tree = DirectoryDestination(str(tmp_path), executor=threads)
+        work = AttestationWork(web=web, cache=cache, executor=threads, tree=tree, is_mirrored=True)
+        attested, findings = attach_attestations(files, (), work)
+    places = {file.attested for file in attested}
+    assert ([read_sources(place) for place in places if place], findings) == ([DATA], [])
 
 
 def test_without_an_address_of_its_own_a_mirror_names_that_of_the_index(

@@ -134,7 +134,9 @@ def _attested(work: Workspace, files: list[File]) -> tuple[list[File], list[Reje
         return files, []
     attested, findings = attest(wanted, beside, work._replace(config=config))
     by_path = {file.local.path: file for file in attested}
-    return [by_path.get(file.local.path, file) if file in placed else file for file in files], findings
+    return [
+        by_path.get(file.local.path, file) if isinstance(file.artifact, Artifact) else file for file in files
+    ], findings
 
 
 def _own_provenance(file: File) -> AttestationFile | None:

@@ -9,14 +9,15 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Unreadable
 from mkindex.model.identities import Publisher
 
 MAX_PROVENANCE = 1 << 20  # bytes; an attestation has some 6,000
-_MAX_ATTESTATIONS = 100  # of one file
+MOST_ATTESTATIONS = 100  # of one file
+_MOST_NESTED = 500  # arrays and objects in one attestation, which has 11; more might be nested too deeply to be written
 _MAX_CLAIM = 1000  # characters that are shown or compared
 _ENDING = re.compile(r"(?:\.provenance|\.[A-Za-z0-9_-]+\.attestation)\Z")
 _STATEMENT = "https://in-toto.io/Statement/v1"
@@ -55,22 +56,32 @@ def read_provenance(raw: bytes, filename: str, sha256: str) -> list[Attestation]
         if not isinstance(publisher.get("kind"), str) or not publisher["kind"]:
             raise Unreadable("a publisher has no kind")
         attestations += [_attestation(one, publisher) for one in _array(fields.get("attestations"), "attestations")]
-    if len(attestations) > _MAX_ATTESTATIONS:
-        raise Unreadable(f"more than {_MAX_ATTESTATIONS} attestations, the limit of mkindex")
+    refuse_many(len(attestations))
     for attestation in attestations:
         _require_subject(attestation, filename, sha256)
     return attestations
 
 
+def refuse_many(attestations: int) -> None:
+    """Raise Unreadable for more attestations of a file than are read."""
+    if attestations > MOST_ATTESTATIONS:
+        raise Unreadable(f"more than {MOST_ATTESTATIONS} attestations, the limit of mkindex")
+
+
 def read_attestation(raw: bytes, filename: str, sha256: str) -> Attestation:
     """Return the attestation of a `.attestation` file about the file with this name and hash. Raises Unreadable."""
+    if raw.count(b"[") + raw.count(b"{") > _MOST_NESTED:
+        raise Unreadable(f"an attestation with more than {_MOST_NESTED} arrays and objects, the limit of mkindex")
     attestation = _attestation(_load(raw, "attestation"), None)
     _require_subject(attestation, filename, sha256)
     return attestation
 
 
 def make_provenance(attestations: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return the provenance object of attestations, each given as its publisher in JSON and its own bytes."""
+    """Return the provenance object of attestations, each given as its publisher in JSON and its own bytes.
+
+    Raises Unreadable for one that would be too large to be read.
+    """
     bundles: dict[str, list[Any]] = {}
     for publisher, raw in attestations:
         bundles.setdefault(publisher, []).append(json.loads(raw))
@@ -80,7 +91,9 @@ def make_provenance(attestations: Iterable[tuple[str, bytes]]) -> bytes:
             {"publisher": json.loads(publisher), "attestations": bundles[publisher]} for publisher in bundles
         ],
     }
-    return json.dumps(found, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"
+    data = json.dumps(found, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"
+    _refuse_large(data)
+    return data
 
 
 def _attestation(found: object, publisher: Publisher | None) -> Attestation:
@@ -127,13 +140,21 @@ def _parsed(filename: str) -> Sequence[object]:
 
 
 def _load(raw: bytes, what: str) -> object:
-    if len(raw) > MAX_PROVENANCE:
-        raise Unreadable(f"larger than {MAX_PROVENANCE >> 20} MiB, the limit for attestations")
+    _refuse_large(raw)
     try:
-        found: object = json.loads(raw.decode("utf-8"))
+        found: object = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"the {what} is not JSON (damaged or truncated)") from error
     return found
+
+
+def _refuse_large(data: bytes) -> None:
+    if len(data) > MAX_PROVENANCE:
+        raise Unreadable(f"larger than {MAX_PROVENANCE >> 20} MiB, the limit for attestations")
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(text)  # NaN or Infinity: other readers of JSON refuse the whole text
 
 
 def _object(found: object, what: str) -> dict[str, Any]:

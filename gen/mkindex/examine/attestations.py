@@ -13,10 +13,17 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 from mkindex.cache import Cache, is_settled
-from mkindex.distributions.attestations import MAX_PROVENANCE, make_provenance, read_attestation, read_provenance
+from mkindex.distributions.attestations import (
+    MAX_PROVENANCE,
+    make_provenance,
+    read_attestation,
+    read_provenance,
+    refuse_many,
+)
 from mkindex.errors import Note, Rejected, SourceError, Unreadable
 from mkindex.examine.links import is_about_the_file
 from mkindex.examine.mirror import MirrorTree
@@ -27,6 +34,7 @@ from mkindex.tree.names import PROVENANCE_SUFFIX, file_path
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RequestFailed
 
+_STORING = Lock()
 _LONGEST_NAME = 255 - len(PROVENANCE_SUFFIX)  # bytes
 _INSTALL = "pip install 'mkindex[attest]'"
 _UNVERIFIED = f"not published: its publisher is known only when it is verified. To publish it: {_INSTALL}"
@@ -121,8 +129,8 @@ def _attach_local(file: File, beside: Sequence[AttestationFile], work: Attestati
     used = whole or sorted(beside)
     notes = tuple(
         Note(location=one.path, text="skipped: the .provenance file beside it is used", detail=True)
-        for one in beside
-        if one not in used
+        for one in (beside if whole else ())
+        if one not in whole
     )
     key, started_ns = f"attestations of {file.local.path}", time.time_ns()
     validator = " ".join((_validator(file, work), *(f"{one.path} {one.fingerprint}" for one in used)))
@@ -130,7 +138,10 @@ def _attach_local(file: File, beside: Sequence[AttestationFile], work: Attestati
         known = _decode(text)._replace(paths=tuple(one.path for one in used))
         return Attested(file._replace(attested=known), notes)
     try:
+        refuse_many(len(used))
         raw = tuple(_read(one.path) for one in used)
+    except Unreadable as error:
+        return _without(file, used[0].path, str(error), work, notes)
     except OSError as error:
         return _without(file, used[0].path, f"cannot be read: {error.strerror}", work, notes)
     found = _Found(tuple(one.path for one in used), raw, bool(whole))
@@ -167,6 +178,10 @@ def _attach_remote(file: File, work: AttestationWork) -> Attested:
         if not is_published or work.dry_run or work.tree.holds(_path(known, file)):
             return Attested(file._replace(attested=known) if is_published else file)
     raw: list[bytes] = []
+    try:
+        refuse_many(len(urls))
+    except Unreadable as error:
+        return _without(file, redact(urls[0]), str(error), work)
     for url in urls:
         try:
             raw.append(work.web.get_small(url, most=MAX_PROVENANCE))
@@ -189,9 +204,10 @@ def _attach_remote(file: File, work: AttestationWork) -> Attested:
 def _store(url: str, data: bytes, tree: MirrorTree) -> str:
     """Write a file of a server among the downloads of the tree, and return its path."""
     key, name = hashlib.sha256(f"attestation {url}".encode()).hexdigest()[:32], "attestation"
-    with tree.downloads.open(key, name, largest=0) as file:
-        file.write(data)
-    tree.downloads.complete(key, name).close()
+    with _STORING:  # a page may list a file more than once
+        with tree.downloads.open(key, name, largest=0) as file:
+            file.write(data)
+        tree.downloads.complete(key, name).close()
     return os.path.join(tree.downloads.directory(key), name)
 
 
@@ -218,12 +234,10 @@ def _judge(file: File, found: _Found, work: AttestationWork) -> Provenance | Att
         publishers: Sequence[object] = ()
         if work.demand or not found.is_whole:
             publishers = verify(attestations, work.demand.allowed if work.demand else ())
+        texts = () if found.is_whole else tuple(json.dumps(one, sort_keys=True) for one in publishers)
+        data = make_provenance(zip(texts, found.raw, strict=True)) if texts else found.raw[0]
     except Unreadable as error:
         return _without(file, name, str(error), work)
-    if found.is_whole:
-        return Provenance(hashlib.sha256(found.raw[0]).hexdigest(), len(found.raw[0]))
-    texts = tuple(json.dumps(one, sort_keys=True) for one in publishers)
-    data = make_provenance(zip(texts, found.raw, strict=True))
     return Provenance(hashlib.sha256(data).hexdigest(), len(data), publishers=texts)
 
 

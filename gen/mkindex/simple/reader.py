@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
-from mkindex.distributions.attestations import attested_filename
+from mkindex.distributions.attestations import MOST_ATTESTATIONS, attested_filename
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
@@ -217,7 +217,9 @@ def _join_attestations(
     beside: dict[str, list[str]] = {}
     for address in addresses:
         if subject := attested_filename(filename_in(urlsplit(address).path)):
-            beside.setdefault(f"{_directory(address)}/{subject}", []).append(address)
+            found = beside.setdefault(f"{_directory(address)}/{subject}", [])
+            if len(found) <= MOST_ATTESTATIONS:  # with one more, all are refused
+                found.append(address)
     if not beside:
         return tuple(links), addresses
     places = {link: f"{_directory(link.url)}/{link.filename}" for link in links}
