@@ -8,8 +8,6 @@ import errno
 import marshal
 import os
 import sys
-import tempfile
-from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,6 +99,8 @@ class StoredProjects(Sequence[Project]):
     """Projects on disk, by name. Each is read when it is needed; only the last one stays in memory."""
 
     def __init__(self, projects: Iterable[Project]) -> None:
+        from array import array  # here, since most indexes stay in memory
+
         self._disk = _Disk()
         self._names: list[str] = []
         self._starts = array("q")
@@ -195,6 +195,8 @@ class _Disk:
     """A temporary file with values, which several threads and processes can read at the same time."""
 
     def __init__(self) -> None:
+        import tempfile  # here, since most indexes stay in memory
+
         with _errors(), tempfile.TemporaryFile(buffering=0) as file:
             self._descriptor = os.dup(file.fileno())
         self._waiting: list[bytes] = []
@@ -268,6 +270,8 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        import tempfile
+
         raise MkindexError(
             f"cannot use a temporary file in {printable(tempfile.gettempdir())}: {error.strerror}. An index of many "
             "files needs about 1 KB for each of them there; TMPDIR chooses another directory"

@@ -1,12 +1,11 @@
 """Names that belong to an index even if it has no file of them: they keep a page, so that no other index answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from heapq import merge
 from operator import attrgetter
 
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished
-from mkindex.hosts.reserved import Reserved
 from mkindex.model.index import Index, Project
 from mkindex.publish.plan import Destination, root_lines
 from mkindex.spool import StoredProjects
@@ -25,6 +24,8 @@ def reserve_names(index: Index, found: Index, config: Config, destination: Desti
     """
     if not config.reserve:
         return index, []
+    from mkindex.hosts.reserved import Reserved  # here, since most builds reserve nothing
+
     listed = {project.name for project in index.projects}
     reserved, released = Reserved(config.reserve), Reserved(config.release, "release")
     names, notes = {*reserved.names, *(project.name for project in found.projects)} - listed, list[Note]()
@@ -51,7 +52,13 @@ def _published(destination: Destination) -> Iterator[tuple[str, bool]]:
 
 def refuse_unreserve(config: Config, destination: Destination) -> None:
     """Raise NotPublished if the build would reserve less than the index in DEST, without --release."""
-    recorded = Reserved(_valid(reserve_of(recorded_options(root_lines(destination)) or {})))
+    found = reserve_of(recorded_options(root_lines(destination)) or {})
+    if not found:
+        return
+    from mkindex.hosts.reserved import Reserved
+
+    # Only valid globs: the tree may come from another person.
+    recorded = Reserved(tuple(glob for glob in found if Reserved.is_glob(glob)))
     kept = {*Reserved(config.reserve).globs, *Reserved(config.release, "release").globs}
     if lost := [glob for glob in recorded.globs if glob not in kept]:
         raise NotPublished(
@@ -59,8 +66,3 @@ def refuse_unreserve(config: Config, destination: Destination) -> None:
             f"build does not. Add --reserve '{lost[0]}', or give it up: --release '{lost[0]}'",
             (),
         )
-
-
-def _valid(globs: Sequence[str]) -> tuple[str, ...]:
-    """Return the globs that are valid: the tree may come from another person."""
-    return tuple(glob for glob in globs if Reserved.is_glob(glob))

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import ConfigError, NotPublished
-from mkindex.model.variants import PLACEHOLDER, VARIANT_NAME, Variants
 from mkindex.publish.plan import Destination, root_lines
 from mkindex.text import and_more, printable
 from mkindex.tree.manifest import ROOT_SECTION
 from mkindex.tree.names import INDEX_JSON
 
 if TYPE_CHECKING:
+    from mkindex.model.variants import Variants
     from mkindex.policy.rules import Policy
 
 _LINE = b"variants\t"
 
 
-def recorded_line(variants: Variants) -> bytes:
+def recorded_line(variants: "Variants") -> bytes:
     """Return the line that records variants in a manifest."""
     return _LINE + f"{json.dumps(asdict(variants))}\n".encode()
 
@@ -44,7 +44,7 @@ def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
     return policy
 
 
-def refuse_losing_variants(config: Config, variants: Variants | None, destination: Destination) -> None:
+def refuse_losing_variants(config: Config, variants: "Variants | None", destination: Destination) -> None:
     """Raise NotPublished for a build without variants if DEST has an index for each, without --prune.
 
     Its policy was probably not found: mkindex.toml is read from the current directory.
@@ -62,6 +62,8 @@ def refuse_losing_variants(config: Config, variants: Variants | None, destinatio
 
 def _published_names(config: Config, destination: Destination) -> list[str]:
     """Return the names of the variants that have an index in DEST; none if the record cannot be read."""
+    from mkindex.model.variants import PLACEHOLDER, VARIANT_NAME
+
     recorded = None
     with suppress(ConfigError):
         recorded = _recorded_variants(config, destination)
@@ -73,7 +75,7 @@ def _published_names(config: Config, destination: Destination) -> list[str]:
     return [match[1] for entry, _ in root.entries() if (match := page.fullmatch(entry.path))]
 
 
-def _recorded_variants(config: Config, destination: Destination) -> Variants | None:
+def _recorded_variants(config: Config, destination: Destination) -> "Variants | None":
     """Return the recorded variants, None if there are none. Raises ConfigError."""
     line = next((line for line in root_lines(destination) if line.startswith(_LINE)), None)
     if line is None:

@@ -8,13 +8,13 @@ from urllib.parse import quote
 from mkindex import __version__
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.variants import Variants
 from mkindex.site.resources import provenance_path
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import digest
 from mkindex.tree.names import file_path
 
 if TYPE_CHECKING:
+    from mkindex.model.variants import Variants
     from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
 
@@ -33,7 +33,7 @@ class Site:
     generation: "Generation | None" = None  # of a site that each deployment replaces; without its listing
     url: str | None = None  # public address of the root, for lock files
     reserves_names: bool = False  # whether the main index has a page even for a project of which it lists no file
-    variants: Variants | None = None  # that have an index of their own
+    variants: "Variants | None" = None  # that have an index of their own
     host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
 

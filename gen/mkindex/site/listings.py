@@ -3,14 +3,16 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.errors import Note, NotPublished
 from mkindex.model.index import Index, Project, parse_version
-from mkindex.model.variants import Variants, mixed_labels
 from mkindex.simple.writer import VariantIndex
 from mkindex.spool import by_name, in_order
 from mkindex.text import and_more, plural
+
+if TYPE_CHECKING:
+    from mkindex.model.variants import Variants
 
 
 class Listings(NamedTuple):
@@ -28,7 +30,7 @@ class Listings(NamedTuple):
         return Index(projects=in_order(self.indexes[variant]))
 
 
-def list_projects(projects: Iterable[Project], variants: Variants | None, *, all_names: bool = False) -> Listings:
+def list_projects(projects: Iterable[Project], variants: "Variants | None", *, all_names: bool = False) -> Listings:
     """Return what each index lists of these projects. Projects without variants are in all of them.
 
     With `all_names`, the main index also has the projects of which it can list no file.
@@ -49,7 +51,7 @@ def list_projects(projects: Iterable[Project], variants: Variants | None, *, all
     return Listings(indexes=indexes, own=own_projects)
 
 
-def variant_indexes(listings: Listings, variants: Variants | None, *, start: str) -> list[VariantIndex]:
+def variant_indexes(listings: Listings, variants: "Variants | None", *, start: str) -> list[VariantIndex]:
     """Return the indexes of variants, with their paths relative to the one at the path `start`."""
     return [
         VariantIndex(name, f"{posixpath.relpath(variants.root(name), start or '.')}/", tuple(listings.own[name]))
@@ -58,12 +60,16 @@ def variant_indexes(listings: Listings, variants: Variants | None, *, start: str
     ]
 
 
-def variant_findings(projects: Sequence[Project], variants: Variants | None) -> Iterator[Note]:
+def variant_findings(projects: Sequence[Project], variants: "Variants | None") -> Iterator[Note]:
     """Yield what clients make of variants on the pages of the main index, and which files its pages cannot list."""
     listings = list_projects(projects, variants)
     for project in in_order(listings.indexes[None]):
         labelled = [(file.facts.version, file.filename) for file in project.files if "+" in file.facts.version]
-        if labelled and (mixed := mixed_labels(labelled)):
+        if not labelled:
+            continue
+        from mkindex.model.variants import mixed_labels  # here, since most indexes have no variants
+
+        if mixed := mixed_labels(labelled):
             public, labels = max(mixed.items(), key=lambda item: parse_version(item[0]))
             advice = "[variants] default selects one" if variants else "[variants] gives each an index of its own"
             yield Note(
@@ -92,7 +98,7 @@ def variant_findings(projects: Sequence[Project], variants: Variants | None) -> 
             yield Note(location="[variants]", text=text)
 
 
-def refuse_same_paths(listings: Listings, variants: Variants | None, simple: str) -> None:
+def refuse_same_paths(listings: Listings, variants: "Variants | None", simple: str) -> None:
     """Raise NotPublished if two pages of the tree would have the same path. `simple`: that of the main index."""
     if variants is None:
         return

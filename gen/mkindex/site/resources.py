@@ -1,9 +1,8 @@
 """Resources: the paths of the published tree, with the keys by which a change is noticed. Sections of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from mkindex.model.files import File, Provenance
 from mkindex.model.index import Index, Project
@@ -12,12 +11,11 @@ from mkindex.tree.manifest import Stage
 from mkindex.tree.names import METADATA_SUFFIX, PROVENANCE_SUFFIX, file_path
 
 
-@dataclass(frozen=True, slots=True)
-class FileResource:
+class FileResource(NamedTuple):
     """A file in the published tree. Its path contains its hash, so it never changes there."""
 
     file: File
-    stage: ClassVar = Stage.FILE
+    stage: Stage = Stage.FILE
 
     @property
     def section(self) -> str:
@@ -32,12 +30,11 @@ class FileResource:
         return self.file.sha256
 
 
-@dataclass(frozen=True, slots=True)
-class SiblingResource:
+class SiblingResource(NamedTuple):
     """The core metadata beside a wheel in the tree (PEP 658): exactly the bytes of its METADATA."""
 
     file: File
-    stage: ClassVar = Stage.METADATA
+    stage: Stage = Stage.METADATA
 
     @property
     def section(self) -> str:
@@ -52,13 +49,12 @@ class SiblingResource:
         return self.file.core_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class VariantsResource:
+class VariantsResource(NamedTuple):
     """The file that says what the wheel variants of a release are for (PEP 825). Like a file, its path has its hash."""
 
     section: str
     document: VariantsJson
-    stage: ClassVar = Stage.FILE
+    stage: Stage = Stage.FILE
 
     @property
     def path(self) -> str:
@@ -73,12 +69,12 @@ class VariantsResource:
         return self.document.content
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenanceResource:
+class ProvenanceResource(NamedTuple):
     """The provenance object of a file (PEP 740). Its path has its own hash: later, the file may have another one."""
 
     file: File
-    stage: ClassVar = Stage.FILE
+    attested: Provenance
+    stage: Stage = Stage.FILE
 
     @property
     def section(self) -> str:
@@ -91,11 +87,6 @@ class ProvenanceResource:
     @property
     def key(self) -> str:
         return self.attested.sha256
-
-    @property
-    def attested(self) -> Provenance:
-        assert self.file.attested
-        return self.file.attested
 
     def content(self) -> bytes:
         """Return its bytes. Raises OSError, and Unreadable if they have changed."""
@@ -178,7 +169,6 @@ def with_variants(files: Iterable[FileResource], project: Project, listed: Itera
 
 def with_provenance(resources: Iterable[Resource], project: Project) -> Iterable[Resource]:
     """Return resources of the first stage, and the provenance objects of files, in the order of their paths."""
-    attested = {provenance_path(file): file for file in project.files if file.attested}
-    if not attested:
-        return resources
-    return sorted((*resources, *map(ProvenanceResource, attested.values())), key=attrgetter("path"))
+    made = (ProvenanceResource(file, file.attested) for file in project.files if file.attested)
+    attested = {resource.path: resource for resource in made}
+    return sorted((*resources, *attested.values()), key=attrgetter("path")) if attested else resources

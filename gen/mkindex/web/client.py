@@ -17,7 +17,6 @@ from mkindex.web.bodies import MAX_PAGE, Patience, decode_page, read_chunks, rea
 from mkindex.web.credentials import CredentialStore, host_name, origin
 from mkindex.web.mounts import FileServer, Mounts
 from mkindex.web.page_cache import recall_page, remember_page
-from mkindex.web.ranges import MAX_FETCHED, TAIL, RangesRefused, RangeStream
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
 from mkindex.web.responses import FileHead, PageResponse, RawResponse, RequestFailed, require_success
 from mkindex.web.retries import MAX_BREAKS, PAUSE_AFTER_BREAK, repeat_broken
@@ -25,6 +24,7 @@ from mkindex.web.transport import DEFAULT_TIMEOUT, Response, TransferBroken
 from mkindex.web.validators import content_length, content_range, has_changed, head_or_get, media_type
 
 if TYPE_CHECKING:
+    from mkindex.web.ranges import RangeStream
     from mkindex.web.sender import Sender
 
 # The types that pip accepts, and any other, because the content of a page shows what it is.
@@ -131,6 +131,8 @@ class WebClient:
 
     def head_with_end(self, url: str) -> tuple[FileHead, bytes]:
         """Return what head() returns, and the end of the file from the same response, b"" if the server sends none."""
+        from mkindex.web.ranges import TAIL  # here, since that needs all of what reads zip files
+
         host = origin(url)
         if self._mounts.find(url) or host in self._without_ranges or host in self._without_ends:
             return self.head(url), b""
@@ -256,13 +258,15 @@ class WebClient:
             raise RequestFailed(url, f"sends {size:,} of the {length:,} bytes that were requested")
         return b"".join(parts)
 
-    def open_ranges(self, url: str, size: int, *, validator: str = "", most: int = MAX_FETCHED) -> RangeStream | None:
+    def open_ranges(self, url: str, size: int, *, validator: str = "", most: int = 0) -> "RangeStream | None":
         """Return a file as a stream that fetches only the parts that are read; None if has_ranges() is False.
 
-        `most`: maximum of bytes to fetch. Reading raises RangesRefused if the server sends only whole files.
+        `most`: maximum of bytes to fetch; 0: what METADATA of a wheel may need. Reading raises RangesRefused if the
+        server sends only whole files.
         """
         if not self.has_ranges(url):
             return None
+        from mkindex.web.ranges import MAX_FETCHED, RangesRefused, RangeStream
 
         def fetch(start: int, length: int) -> bytes:
             data = self.get_range(url, start, length, validator=validator)
@@ -270,7 +274,7 @@ class WebClient:
                 raise RangesRefused(url, "the server does not support range requests")
             return data
 
-        return RangeStream(url, size, fetch=fetch, most=most)
+        return RangeStream(url, size, fetch=fetch, most=most or MAX_FETCHED)
 
     # --- for judging a server -----------------------------------------------------------------------------------------
 
