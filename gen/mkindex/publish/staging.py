@@ -90,7 +90,6 @@ class Staging:
         page can name yet to its path in the tree. Raises FileChanged, DestinationError and OSError; all writing has
         ended by then.
         """
-        from concurrent.futures import wait  # here, since most builds write nothing
 
         def stage_one(number: int) -> Outcome:
             return self._stage_one(puts[number], number, place_new_files=place_new_files)
@@ -107,6 +106,8 @@ class Staging:
             for number, future in futures.items():
                 outcomes[number] = future.result()
         except BaseException:
+            from concurrent.futures import wait  # here, since most builds succeed
+
             self._stopped = True
             for future in futures.values():
                 future.cancel()

@@ -11,35 +11,37 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mkindex.errors import TemplateError
-from mkindex.hosts.fallback import Fallback
-from mkindex.hosts.server_config import ServerConfig
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus, Release
 from mkindex.text import printable
 
-# The attributes of our values in the sandbox: nothing of this machine, such as the path of a source.
-_VISIBLE: Mapping[type, frozenset[str]] = {
-    Project: frozenset(
-        {"name", "files", "status", "releases", "offered_releases", "is_quarantined", "is_reserved", "newest"}
-    ),
-    ProjectStatus: frozenset({"status", "reason"}),
-    Release: frozenset({"version", "files"}),
-    File: frozenset({"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"})
-    | {"upload_time", "yanked", "provenance"},
-    Fallback: frozenset({"url", "name", "refused"}),
-    ServerConfig: frozenset(one.name for one in fields(ServerConfig))
-    | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses", "digest"},
-}
-
 
 @cache
 def _visible() -> Mapping[type, frozenset[str]]:
-    """Return the table with the values of pages for people, whose classes take some time to be made."""
+    """Return the attributes of our values in the sandbox: nothing of this machine, such as the path of a source.
+
+    Only the user's templates need it, and its classes take some time to be made.
+    """
+    from mkindex.hosts.fallback import Fallback
+    from mkindex.hosts.server_config import ServerConfig
     from mkindex.site import views
 
+    projects = {"name", "files", "status", "releases", "offered_releases", "is_quarantined", "is_reserved", "newest"}
+    files = {"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"}
+    usual = {"scheme", "host", "port", "usual_port", "is_usual_port"}
+    servers = {*usual, "path", "origin", "index", "addresses", "digest"}
     people: dict[type, frozenset[str]] = {view: frozenset(one.name for one in fields(view)) for view in views.VIEWS}
     tuples = (views.Required, views.Edge, views.Instructions)
-    return {**_VISIBLE, **people, **{view: frozenset(view._fields) for view in tuples}}
+    return {
+        Project: frozenset(projects),
+        ProjectStatus: frozenset({"status", "reason"}),
+        Release: frozenset({"version", "files"}),
+        File: frozenset({*files, "upload_time", "yanked", "provenance"}),
+        Fallback: frozenset({"url", "name", "refused"}),
+        ServerConfig: frozenset({*servers, *(one.name for one in fields(ServerConfig))}),
+        **people,
+        **{view: frozenset(view._fields) for view in tuples},
+    }
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):

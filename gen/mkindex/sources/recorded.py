@@ -57,6 +57,7 @@ class _Fields(NamedTuple):
 
 
 _DEFAULTS = tuple(_Fields("", ""))
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode(project: Project, address: Callable[[File], str], core_metadata: Callable[[File], str]) -> tuple[bytes, ...]:
@@ -88,7 +89,7 @@ def _array(file: File, url: str, core_metadata: str) -> str:
     ]
     while fields[-1] == _DEFAULTS[len(fields) - 1]:
         fields.pop()
-    return json.dumps(fields, separators=(",", ":"))
+    return _to_json(fields)
 
 
 def _chunks(arrays: Iterable[str]) -> Iterator[list[str]]:
