@@ -72,7 +72,7 @@ def test_the_traceback_of_an_unexpected_error_is_printed_for_those_who_ask(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MKINDEX_DEBUG", "1")
-    monkeypatch.setattr("mkindex.build.collecting.assemble", failing(RecursionError("too deep")))
+    monkeypatch.setattr("mkindex.build.collecting.assemble_groups", failing(RecursionError("too deep")))
     run = Run(capsys, "wheels", "public", "--no-cache")
     lines = run.err.splitlines()
     assert (run.status, lines[0], lines[-2]) == (
@@ -99,7 +99,7 @@ def test_a_build_that_ends_unexpectedly_leaves_the_destination_as_it_was(
 
 
 def test_too_little_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("mkindex.build.collecting.assemble", failing(MemoryError()))
+    monkeypatch.setattr("mkindex.build.collecting.assemble_groups", failing(MemoryError()))
     run = Run(capsys, "wheels", "public", "--no-cache")
     text = "error not enough memory. Free some, or try --jobs 1; the next run finishes the job\n"
     assert (run.status, run.out, run.err) == (3, "", text)

@@ -81,7 +81,7 @@ def of_project(content: dict[str, bytes], name: str) -> set[str]:
 def test_the_same_sources_write_nothing(
     sources: list[Path], public: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr("mkindex.site.render.__version__", version)  # a part of the key of every page
+    monkeypatch.setattr("mkindex.site.layout.__version__", version)  # a part of the key of every page
     before, entries = api(public), read_manifest(public)
     report = publish(sources, public)
     assert (report.findings, report.plan.deletes) == ((), ())

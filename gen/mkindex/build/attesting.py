@@ -7,13 +7,14 @@ from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import AttestationFile, File, Link
 from mkindex.options import InvalidOption
+from mkindex.site.layout import names_provenance
 
 
 def has_attestations(files: Iterable[File], beside: Sequence[AttestationFile], config: Config) -> bool:
     """Tell whether there is anything to do for attestations, in a time that every build can spend."""
     if beside or config.require_attestations:
         return True
-    is_mirrored = config.remote == "mirror"
+    is_mirrored = _copies_provenance(config)
     for artifact, _, _, _ in files:
         link = artifact if isinstance(artifact, Link) else artifact.link
         if link and (link.attestations or (is_mirrored and link.provenance)):
@@ -39,9 +40,14 @@ def attest(
         cache=work.cache,
         executor=work.connections,
         tree=work.destination,
-        is_mirrored=config.remote == "mirror",
+        is_mirrored=_copies_provenance(config),
         demand=demand,
         keep_going=config.keep_going,
         dry_run=config.dry_run,
     )
     return attach_attestations(files, beside, tools)
+
+
+def _copies_provenance(config: Config) -> bool:
+    """Tell whether provenance objects of mirrored files are copied: if pages name the copies, or did so before."""
+    return config.remote == "mirror" and (names_provenance(config.url) or config.previous is not None)

@@ -10,7 +10,7 @@ from mkindex.model.files import File
 from mkindex.model.index import Index
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan
-from mkindex.site.layout import Site
+from mkindex.site.layout import Site, names_provenance
 from mkindex.site.listings import variant_findings
 from mkindex.spool import Totals, totals
 from mkindex.text import plural, redact, without_quoted
@@ -85,7 +85,7 @@ def warnings(index: Index, site: Site) -> Iterator[Note]:
                 unnamed += 1
             for text in facts.warning.splitlines() if facts.warning else ():
                 yield Note(location=artifact.location, text=text, text_of_many=without_quoted(text))
-    if unnamed and not site.names_provenance:
+    if unnamed and not names_provenance(site.url):
         # PEP 740: "The value … SHALL be a fully qualified URL", of a secure origin.
         advice = "--url must begin with https" if site.url else "give --url to name them, as https://…"
         verb = "has attestations" if unnamed == 1 else "have attestations"

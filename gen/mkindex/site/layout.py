@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from mkindex.sources.locks.lock import Lock
 
 
+def names_provenance(url: str | None) -> bool:
+    """Tell whether pages below the public address of a tree can name what is in it by an absolute https URL."""
+    return url is not None and url.lower().startswith("https://")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """The layout and addresses of the published tree. Only here are addresses joined and quoted."""
@@ -56,18 +61,13 @@ class Site:
 
     def provenance(self, file: File) -> str:
         """Return the address of the provenance object of a file, "" without one (PEP 740: an absolute https URL)."""
-        if file.attested and self.names_provenance:
+        if file.attested and names_provenance(self.url):
             return f"{(self.url or '').rstrip('/')}/{quote_path(provenance_path(file))}"
         return file.provenance
 
     def provenance_href(self, file: File, *, depth: int) -> str:
         """Return the URL of the provenance object of a file on pages for people, which may be relative."""
         return f"{'../' * depth}{quote_path(provenance_path(file))}" if file.attested else file.provenance
-
-    @property
-    def names_provenance(self) -> bool:
-        """Whether pages can name what is in the tree with an absolute https URL."""
-        return self.url is not None and self.url.lower().startswith("https://")
 
     def core_metadata(self, file: File) -> str:
         """Return the sha256 of the file's `.metadata` sibling, or "" if there is no sibling."""

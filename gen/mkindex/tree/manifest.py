@@ -106,7 +106,8 @@ _PAGE = rb"(?!files/)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]
 PUBLISHED_PATH = rb"(?:0\t%b|1\t%b\.metadata|[23]\t(?:%b))" % (_FILE, _FILE, _PAGE)
 # All lines at once, without going back. `[^\t]` is matched faster than `[ -~]`; the characters are judged before.
 _LINES = re.compile(rb"(?:%b\t[^\t]{0,99}+\t[^\t]{0,99}+\t[^\t]{0,99}+\t[0-9]{0,12}+\n)++" % PUBLISHED_PATH)
-_OPTIONAL = re.compile(rb"(?:[a-z][a-z0-9-]*+\t[^\n]*+\n)*+")  # all of a section, of ASCII
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\n"
+_OPTIONAL = re.compile(rb"(?:[a-z][a-z0-9-]*+\t[^\n]*+\n)*+")  # all of a section, of characters of _TEXT
 _BEFORE_ENTRIES = -1  # a stage that no entry has
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
@@ -262,7 +263,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         entries = _entries(lines)
         text, optional = b"".join(entries), b"".join(lines[len(entries) :])
         # With as many tabs as entries have, no field contains a line end.
-        is_text = text.isascii() and optional.isascii() and text.count(b"\t") == 5 * len(entries)
+        is_text = text.isascii() and not optional.translate(None, _TEXT) and text.count(b"\t") == 5 * len(entries)
         if not (is_text and _LINES.fullmatch(text) and _OPTIONAL.fullmatch(optional) and lines == sorted(lines)):
             raise DamagedManifest
         extent = Extent(name, at + len(_heading(name)), sum(map(len, lines)))
