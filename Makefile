@@ -35,7 +35,7 @@ test: $(READY) clients  ## Run the tests, including those with real clients
 	$(PYTEST) --ignore tests/integration
 
 test-integration: $(READY) clients $(READERS:%=.clients/%/.ready)  ## Run the tests with emulators, many servers and third-party readers
-	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/python -m pip install --quiet --group docs --group cluster
 	$(PYTEST) tests/integration
 
 test-fast: $(READY)  ## Run the fast tests, in less than a minute: no clients, no other servers, nothing slow

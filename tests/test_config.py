@@ -323,6 +323,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         settle = 1
         poll = true
         store-option = ["region=eu-central-1"]
+        engine = "threads"
         require-attestations = true
         attested-by = ["github:acme/*"]
         poll-interval = 5
@@ -407,6 +408,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "settle": 1,
         "poll": True,
         "store_option": ["region=eu-central-1"],
+        "engine": "threads",
         "require_attestations": True,
         "attested_by": ["github:acme/*"],
         "poll_interval": 5,

@@ -20,7 +20,7 @@ DESIGN = Path(__file__).resolve().parents[1] / "docs/design.md"
 GROUPS = (
     {"errors"},
     {"progress", "text", "options"},
-    {"model", "tree", "hosts", "parallel", "environments"},
+    {"model", "tree", "hosts", "parallel", "workers", "environments"},
     {"config", "distributions", "spool"},
     {"config_file"},
     {"simple"},

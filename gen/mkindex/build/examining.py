@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from mkindex.build.workspace import Workspace, processes
 from mkindex.config import Config
@@ -9,6 +10,9 @@ from mkindex.distributions.filenames import split_label
 from mkindex.errors import Note, Rejected, nothing
 from mkindex.examine.local import scan
 from mkindex.model.files import Artifact, File, Link, judge_filename
+
+if TYPE_CHECKING:
+    from mkindex.examine.links_elsewhere import LinkWorkers
 
 
 def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[File | Rejected]:
@@ -25,14 +29,21 @@ def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File 
     config = work.config
     copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
     size = sum(artifact.fingerprint.size for artifact in artifacts)
+    hasher = work.destination.take if copies else None
+    elsewhere = None
+    if work.workers:
+        from mkindex.examine.files_elsewhere import FileWorkers  # here, since most builds have no workers
+
+        elsewhere = FileWorkers(work.workers, work.destination.copies if copies else None, hasher, work.announce)
     with work.progress("reading", size) if artifacts else nullcontext(nothing) as advance:
         return scan(
             artifacts,
             cache=work.cache,
             executor=work.executor,
             progress=advance,
-            processes=processes(config),
-            hasher=work.destination.take if copies else None,
+            processes=0 if config.engine == "threads" else processes(config),
+            hasher=hasher,
+            elsewhere=elsewhere,
         )
 
 
@@ -52,8 +63,18 @@ def _examine_links(links: Sequence[Link], work: Workspace) -> list[File | Reject
         allow_unhashed=config.allow_unhashed,
         keep_going=config.keep_going,
         dry_run=config.dry_run,
+        elsewhere=_link_workers(work),
     )
     return remote.mirror(links, work.destination) if config.remote == "mirror" else remote.refer(links)
+
+
+def _link_workers(work: Workspace) -> "LinkWorkers | None":
+    """Return the workers for links: only those elsewhere, since threads of this machine wait for servers as well."""
+    if work.workers is None or work.workers.share_environment:
+        return None
+    from mkindex.examine.links_elsewhere import LinkWorkers
+
+    return LinkWorkers(work.workers, work.announce)
 
 
 def sort_outcomes(

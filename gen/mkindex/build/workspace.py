@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note
+from mkindex.hosts.addresses import parse_cluster
 from mkindex.hosts.buckets import is_bucket
 from mkindex.parallel import Threads
 from mkindex.progress import Progress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from mkindex.publish.bucket import BucketDestination
+    from mkindex.workers.seam import Workers
 
 # Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
 _REQUESTS = 50
@@ -37,6 +39,7 @@ class Workspace(NamedTuple):
     connections: "Executor"  # threads that wait for servers
     progress: Progress
     announce: Callable[[Note], object]  # called before many bytes are read from servers
+    workers: "Workers | None" = None  # processes that examine files, with an --engine of them
 
 
 @contextmanager
@@ -63,6 +66,7 @@ def open_workspace(
             connections=connections,
             progress=progress,
             announce=announce,
+            workers=stack.enter_context(open_workers(config)) if config.engine else None,
         )
 
 
@@ -92,6 +96,22 @@ def _executor(stack: ExitStack, threads: int) -> "Executor":
     executor = Threads(threads)
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     return executor
+
+
+@contextmanager
+def open_workers(config: Config) -> "Iterator[Workers | None]":
+    """Yield the processes of --engine, None if it has only threads. They start when there is work."""
+    from mkindex.workers.open import NewWorkers  # here, since most builds have none
+
+    cluster = parse_cluster(config.engine or "")
+    if not cluster and config.engine != "processes":
+        yield None
+        return
+    workers = NewWorkers(cluster, processes(config), timeout=config.timeout)
+    try:
+        yield workers
+    finally:
+        workers.close()
 
 
 def processes(config: Config) -> int:

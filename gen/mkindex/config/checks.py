@@ -76,6 +76,10 @@ def check(options: BuildOptions) -> None:
     _check_site(options)
     _check_readers(options)
     _check_reserved(options)
+    if options.engine is not None:
+        from mkindex.config.engine_checks import check_engine  # here, since most builds do not need it
+
+        check_engine(options.engine, (*options.sources, *options.index), options.store_option)
     if options.serve and not options.watch:
         raise InvalidOption(
             "serve",

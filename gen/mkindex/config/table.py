@@ -3,6 +3,7 @@
 from typing import Literal
 
 from mkindex.config.attestation_options import AttestationOptions
+from mkindex.config.engine_options import EngineOptions
 from mkindex.config.output_options import (
     WATCHING,
     OutputOptions,
@@ -37,6 +38,7 @@ class BuildOptions(
     SiteOptions,
     ReaderOptions,
     StoreOptions,
+    EngineOptions,
     PublishingOptions,
     WatchOptions,
 ):

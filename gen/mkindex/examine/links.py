@@ -10,24 +10,53 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from mkindex.cache import Cache
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
+from mkindex.examine.local import WrittenTree
 from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
+from mkindex.parallel import map_pulled
 from mkindex.progress import Progress
 from mkindex.simple.links import filename_in, has_expiring_signature
 from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, Refused, RequestFailed
 
+T = TypeVar("T")
+R = TypeVar("R")
 Outcome = File | Rejected
+Advance = Callable[[int], object]  # called with the number of bytes that were read
 _ZIPS = (".whl", ".zip")
 _PAGES = ("text/html", "application/xhtml+xml")
 # Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
 _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
+
+
+class KnownFacts(Protocol):
+    """Facts of earlier runs, by address: a Cache, or what a worker was given of one."""
+
+    def load(self, keys: Iterable[str]) -> None:
+        """Prepare for recall()."""
+
+    def recall(self, key: str) -> tuple[str, str] | None:
+        """Return the validator and the text that were remembered under `key`, or None."""
+
+    def remember(self, key: str, validator: str, text: str) -> None:
+        """Remember a text, and the validator of the server's answer."""
+
+
+class LinkExaminer(Protocol):
+    """What examines links in other processes."""
+
+    def map(
+        self, step: "Callable[[T, LinkWork, Advance], R]", items: Sequence[T], work: "LinkWork", advance: "Advance"
+    ) -> Iterator[R]:
+        """Yield the results of a step of the work, in order."""
+
+    def sees(self, tree: WrittenTree) -> bool:
+        """Tell whether all processes can write to a tree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +64,7 @@ class LinkWork:
     """The client, the cache and the options with which the links of one build are examined."""
 
     web: WebClient
-    cache: Cache
+    cache: KnownFacts
     executor: Executor
     announce: Callable[[Note], object]  # called before files are read, with a note of how much will be read, and why
     progress: Progress
@@ -43,6 +72,15 @@ class LinkWork:
     allow_unhashed: bool = False
     keep_going: bool = False  # reject a file whose server fails, instead of raising SourceError
     dry_run: bool = False  # list files without a hash, instead of reading them to compute one
+    elsewhere: LinkExaminer | None = None
+
+    def map(
+        self, step: "Callable[[T, LinkWork, Advance], R]", items: Sequence[T], advance: Advance = nothing
+    ) -> Iterator[R]:
+        """Yield the results of a step of the work, in order. `advance` is called with the bytes that were read."""
+        if self.elsewhere:
+            return self.elsewhere.map(step, items, self, advance)
+        return iter(map_pulled(self.executor, lambda item: step(item, self, advance), items))
 
 
 class CheckedLink(NamedTuple):
@@ -132,13 +170,13 @@ def list_trusted(link: Link) -> Outcome:
     return make_file(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
 
 
-def recall_facts(link: Link, fingerprint: str, cache: Cache, *, mirrored: bool) -> Facts | str | None:
+def recall_facts(link: Link, fingerprint: str, cache: KnownFacts, *, mirrored: bool) -> Facts | str | None:
     """Return the facts that an earlier run read, None if there are none or the file has changed."""
     cached = cache.recall(_cache_key(link, mirrored=mirrored)) if fingerprint else None
     return decode_facts(cached[1]) if cached and cached[0] == fingerprint else None
 
 
-def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cache, *, mirrored: bool) -> None:
+def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: KnownFacts, *, mirrored: bool) -> None:
     """Remember the facts of a file, or the reason for its rejection."""
     if fingerprint:
         cache.remember(_cache_key(link, mirrored=mirrored), fingerprint, encode_facts(facts))
@@ -147,6 +185,12 @@ def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cach
 def load_facts(links: Iterable[Link], work: LinkWork, *, mirrored: bool) -> None:
     """Read what recall_facts() returns for these links, all at once."""
     work.cache.load(_cache_key(link, mirrored=mirrored) for link in links if not link.trusted)
+
+
+def recall_row(link: Link, cache: KnownFacts) -> tuple[str, tuple[str, str] | None]:
+    """Return what another process needs to recall the facts of a link that is not mirrored: its key, and the row."""
+    key = _cache_key(link, mirrored=False)
+    return key, cache.recall(key)
 
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:

@@ -5,9 +5,10 @@ import io
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mkindex.cache import Cache
 from mkindex.errors import Rejected, Unreadable
@@ -39,6 +40,24 @@ class Examined(NamedTuple):
     result: Facts | str  # str: the reason for a rejection
 
 
+class WrittenTree(Protocol):
+    """A tree that other processes may write to."""
+
+    @property
+    def root(self) -> str:
+        """Its path."""
+
+    def probe(self) -> AbstractContextManager[str]:
+        """Make a file in it, which exists while the context does. Its value is the absolute path."""
+
+
+class Examiner(Protocol):
+    """What examines files in other processes."""
+
+    def examine(self, artifacts: Sequence[Artifact]) -> Iterator[Examined]:
+        """Yield the result for each artifact, in their order."""
+
+
 def scan(
     artifacts: Sequence[Artifact],
     *,
@@ -47,11 +66,13 @@ def scan(
     progress: Callable[[int], object],
     processes: int = 1,
     hasher: Hasher | None = None,
+    elsewhere: Examiner | None = None,
 ) -> list[File | Rejected]:
     """Return the File or the rejection of each artifact, in their order.
 
     `progress` is called with the size of each file after it was examined. Many small files are examined by several
-    processes, then large ones by the executor: hashing a large block does not hold the GIL.
+    processes, then large ones by the executor: hashing a large block does not hold the GIL. With 0 processes, the
+    executor examines all. `elsewhere` does so instead of both.
     """
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
@@ -75,11 +96,16 @@ def scan(
     unknown = [number for number, result in enumerate(results) if result is None]
     if unknown:  # here, since it takes 10 ms, and most builds read no new file; before processes are forked
         import mkindex.distributions.describe  # noqa: F401 (for _facts)
-    small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
+    if elsewhere and unknown:
+        for number, examined in zip(unknown, elsewhere.examine([artifacts[one] for one in unknown]), strict=True):
+            keep(number, examined)
+        unknown = []
+    most = CHUNK if processes else -1  # bytes of a small file
+    small = [number for number in unknown if artifacts[number].fingerprint.size <= most]
     of_small = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
     for number, examined in zip(small, of_small, strict=True):
         keep(number, examined)
-    large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
+    large = [number for number in unknown if artifacts[number].fingerprint.size > most]
     # Without one, no thread is needed.
     of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large]) if large else ()
     for number, examined in zip(large, of_large, strict=True):

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BufferedReader
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from mkindex.distributions.describe import describe
 from mkindex.errors import DestinationError, Rejected, Unreadable
 from mkindex.examine.links import (
+    Advance,
     CheckedLink,
     Digests,
     LinkWork,
@@ -21,7 +22,7 @@ from mkindex.examine.links import (
     reject,
     remember_facts,
 )
-from mkindex.examine.local import examine
+from mkindex.examine.local import WrittenTree, examine
 from mkindex.examine.objects import examine_object, find_object, is_read_whole
 from mkindex.examine.reference import list_file
 from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
@@ -52,8 +53,8 @@ class MirrorTree(Protocol):
         """Return the file at a path of the tree, as that which a link means; None if there is none."""
 
 
-class Downloads(Protocol):
-    """A directory for each download, which `key` names. All methods raise DestinationError."""
+class Downloads(WrittenTree, Protocol):
+    """A directory for each download, which `key` names. All methods raise DestinationError. It can be pickled."""
 
     def directory(self, key: str) -> str:
         """Return its path on this machine."""
@@ -80,19 +81,51 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     missing = [one for one in checked if isinstance(one, CheckedLink)]
     objects = {one.link.url: found for one in missing if tree.takes_objects and (found := find_object(one, work))}
 
-    def get(one: CheckedLink | Outcome) -> Outcome:
-        if not isinstance(one, CheckedLink):
-            return one
-        if work.dry_run:
-            return list_file(one, work, advance)
-        found = objects.get(one.link.url)
-        outcome = examine_object(found, one, work, advance) if found else None
-        return outcome or _download(one, tree.downloads, work, advance)
-
+    downloads = None
+    if not work.dry_run and len(objects) < len({one.link.url for one in missing}):
+        downloads = tree.downloads if not work.elsewhere or work.elsewhere.sees(tree.downloads) else None
+    wanted = [_Wanted(one, objects.get(one.link.url), downloads) for one in missing]
     read = [one for one in missing if not _is_copied(one, objects.get(one.link.url), tree)]
     with announce_reading(read, "to mirror them", work) as advance:
-        by_link = dict(zip(different, map_pulled(work.executor, get, checked), strict=True))
+        results = list(work.map(_get, wanted, advance))
+        unread = [one for one in results if isinstance(one, CheckedLink)]
+        downloaded = work.executor.map(lambda one: _download(one, tree.downloads, work, advance), unread)
+        got = (next(downloaded) if isinstance(one, CheckedLink) else _at_its_place(one, tree, work) for one in results)
+        outcomes = [next(got) if isinstance(one, CheckedLink) else one for one in checked]
+        by_link = dict(zip(different, outcomes, strict=True))
     return [by_link[link] for link in links]
+
+
+class _Wanted(NamedTuple):
+    """A file that the tree does not have."""
+
+    checked: CheckedLink
+    found: Artifact | None  # the object that it is, if the tree takes objects
+    downloads: Downloads | None  # where it is downloaded to; None: nowhere by this process
+
+
+def _get(wanted: _Wanted, work: LinkWork, advance: Advance) -> Outcome | CheckedLink:
+    """Examine a file, and download it unless its object is enough. A checked link has yet to be downloaded."""
+    checked, found, downloads = wanted
+    if work.dry_run:
+        return list_file(checked, work, advance)
+    outcome = examine_object(found, checked, work, advance) if found else None
+    return outcome or (_download(checked, downloads, work, advance) if downloads else checked)
+
+
+def _at_its_place(outcome: Outcome, tree: MirrorTree, work: LinkWork) -> Outcome:
+    """Return the outcome for a download of a worker, which names directories and inodes as its machine does."""
+    if not work.elsewhere or isinstance(outcome, Rejected) or not isinstance(outcome.artifact, Artifact):
+        return outcome
+    artifact = outcome.artifact
+    if not os.path.isabs(artifact.root):  # an object
+        return outcome
+    artifact = artifact._replace(root=tree.downloads.directory(os.path.basename(artifact.root)))
+    try:
+        fingerprint = Fingerprint.of(os.stat(artifact.path))
+    except OSError as error:
+        raise _cannot_write(artifact.path, error) from error
+    return outcome._replace(artifact=artifact._replace(fingerprint=fingerprint))
 
 
 def _is_copied(checked: CheckedLink, found: Artifact | None, tree: MirrorTree) -> bool:
@@ -135,7 +168,7 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
     return checked or check_link(link, work, mirrored=True)
 
 
-def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
+def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advance: Advance) -> Outcome:
     """Download, verify and examine a file. Bytes that an earlier run downloaded are not requested again."""
     link = checked.link
     key = hashlib.sha256(repr(link).encode()).hexdigest()[:32]
@@ -162,17 +195,18 @@ def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advanc
     except RequestFailed as error:
         return reject(link, error, work)
     except OSError as error:
-        part = f"{downloads.directory(key)}/part"
-        raise DestinationError(
-            f"cannot write {printable(part)}: {error.strerror}. Free some space or fix the cause, then run again"
-        ) from error
+        raise _cannot_write(f"{downloads.directory(key)}/part", error) from error
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=True)
     return make_file(Artifact(downloads.directory(key), link.filename, fingerprint, link), facts)
 
 
-def _write(
-    file: BinaryIO, checked: CheckedLink, digests: Digests, work: LinkWork, advance: Callable[[int], object]
-) -> str:
+def _cannot_write(path: str, error: OSError) -> DestinationError:
+    return DestinationError(
+        f"cannot write {printable(path)}: {error.strerror}. Free some space or fix the cause, then run again"
+    )
+
+
+def _write(file: BinaryIO, checked: CheckedLink, digests: Digests, work: LinkWork, advance: Advance) -> str:
     """Append the bytes to `file` that it does not have yet. `digests` gets every byte. Return the Last-Modified."""
     while data := file.read(CHUNK):
         digests.update(data)

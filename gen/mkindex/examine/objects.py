@@ -5,12 +5,11 @@ its begin to its end.
 """
 
 import hashlib
-from collections.abc import Callable
 from io import BufferedIOBase
 
 from mkindex.distributions.describe import describe
 from mkindex.errors import Unreadable
-from mkindex.examine.links import CheckedLink, Digests, LinkWork, Outcome, reject, remember_facts
+from mkindex.examine.links import Advance, CheckedLink, Digests, LinkWork, Outcome, reject, remember_facts
 from mkindex.examine.reference import open_parts
 from mkindex.model.files import Artifact, Facts, Fingerprint, make_file
 from mkindex.web.ranges import OutOfReach
@@ -30,9 +29,7 @@ def find_object(checked: CheckedLink, work: LinkWork) -> Artifact | None:
     return Artifact(bucket, key, Fingerprint(0, head.size, 0, 0), link._replace(revision=head.validator))
 
 
-def examine_object(
-    artifact: Artifact, checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
-) -> Outcome | None:
+def examine_object(artifact: Artifact, checked: CheckedLink, work: LinkWork, advance: Advance) -> Outcome | None:
     """Return the File or the rejection of an object; None if it cannot be described by parts of it."""
     link = checked.link
     try:
@@ -55,7 +52,7 @@ def is_read_whole(checked: CheckedLink) -> bool:
 class _PassingStream(BufferedIOBase):
     """An object that is read as its bytes arrive, with their hashes. A seek to its begin may read it again."""
 
-    def __init__(self, checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> None:
+    def __init__(self, checked: CheckedLink, work: LinkWork, advance: Advance) -> None:
         self._checked, self._web, self._advance = checked, work.web, advance
         self._begin()
 
@@ -84,7 +81,7 @@ class _PassingStream(BufferedIOBase):
         return part
 
 
-def _describe_passing(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Facts:
+def _describe_passing(checked: CheckedLink, work: LinkWork, advance: Advance) -> Facts:
     link, head = checked.link, checked.head
     assert head
     assert head.size
@@ -97,7 +94,7 @@ def _describe_passing(checked: CheckedLink, work: LinkWork, advance: Callable[[i
     return facts._replace(sha256=stream.digests.sha256, upload_time=head.last_modified)
 
 
-def _describe(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Facts:
+def _describe(checked: CheckedLink, work: LinkWork, advance: Advance) -> Facts:
     link, head = checked.link, checked.head
     if link.filename.endswith(".tar.gz"):
         return _describe_passing(checked, work, advance)

@@ -5,13 +5,14 @@ A file without a sha256 is read completely, once, to compute it. Nothing is writ
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from mkindex.distributions.describe import describe, describe_metadata, describe_name
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.errors import Misnamed, Unreadable, nothing
+from mkindex.errors import Misnamed, Unreadable
 from mkindex.examine.links import (
+    Advance,
     CheckedLink,
     Digests,
     LinkWork,
@@ -25,7 +26,6 @@ from mkindex.examine.links import (
     remember_facts,
 )
 from mkindex.model.files import Facts, Link, make_file
-from mkindex.parallel import map_pulled
 from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import OutOfReach, RangeStream
 from mkindex.web.responses import FileHead, RequestFailed
@@ -46,24 +46,24 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
         return [list_trusted(link) for link in links]  # there may be a million
     different = list(dict.fromkeys(links))
     load_facts(different, work, mirrored=False)
-    checked = map_pulled(work.executor, lambda link: _list_without_reading_whole(link, work), different)
+    checked = list(work.map(_list_without_reading_whole, different))
     whole = [one for one in checked if isinstance(one, CheckedLink)]
     with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
-        read = iter(map_pulled(work.executor, lambda one: list_file(one, work, advance), whole))
+        read = work.map(list_file, whole, advance)
         outcomes = [next(read) if isinstance(one, CheckedLink) else one for one in checked]
         by_link = dict(zip(different, outcomes, strict=True))
     return [by_link[link] for link in links]
 
 
-def _list_without_reading_whole(link: Link, work: LinkWork) -> CheckedLink | Outcome:
+def _list_without_reading_whole(link: Link, work: LinkWork, advance: Advance) -> CheckedLink | Outcome:
     """Return the File or the rejection of a link, or the checked link if its file must be read completely."""
     checked = check_link(link, work)
     if not isinstance(checked, CheckedLink) or _is_read_whole(checked, work):
         return checked
-    return list_file(checked, work, nothing)
+    return list_file(checked, work, advance)
 
 
-def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
+def list_file(checked: CheckedLink, work: LinkWork, advance: Advance) -> Outcome:
     """Return the File or the rejection of one link. `advance` is called with the number of bytes that were read."""
     link, facts = checked.link, checked.facts
     try:
@@ -85,7 +85,7 @@ def _is_read_whole(checked: CheckedLink, work: LinkWork) -> bool:
     return checked.facts is None and not checked.link.sha256 and not work.allow_unhashed
 
 
-def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> tuple[Link, Facts]:
+def _read(checked: CheckedLink, work: LinkWork, advance: Advance) -> tuple[Link, Facts]:
     """Return the link, with its size, and the facts of its file. Raises Unreadable and RequestFailed."""
     link, head = checked.link, checked.head
     stream: RangeStream | None
@@ -166,9 +166,7 @@ def _has_sibling(link: Link, work: LinkWork) -> bool:
         return False
 
 
-def _read_whole(
-    link: Link, head: FileHead | None, work: LinkWork, advance: Callable[[int], object]
-) -> tuple[str, RangeStream]:
+def _read_whole(link: Link, head: FileHead | None, work: LinkWork, advance: Advance) -> tuple[str, RangeStream]:
     """Read a file once; return its hashes, and a stream of its beginning and end, which are kept in memory."""
     digests = Digests(link)
     start, end, kept = bytearray(), deque[bytes](), 0

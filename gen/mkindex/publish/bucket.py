@@ -72,6 +72,7 @@ class BucketDestination:
         self._stopped = False
         self._entered = ExitStack()
         self.notes: tuple[Note, ...] = ()
+        self.copies = None  # files are uploaded by this process
 
     def __enter__(self) -> Self:
         return self

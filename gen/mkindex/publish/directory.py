@@ -32,6 +32,7 @@ from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRE
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from mkindex.publish.elsewhere import SharedCopies
     from mkindex.sources.published import PublishedProject
 
 
@@ -43,6 +44,7 @@ class DirectoryDestination:
     """
 
     url: str | None = None  # no server is known that serves the tree
+    takes_objects = False  # objects of buckets are downloaded
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class DirectoryDestination:
         self._disk = disk or Filesystem(root)
         self._ownership = Ownership(self._disk, trusted=trusted)
         self._precopies = Precopies(self._disk)
-        self._downloads = Downloads(self._disk)
+        self.downloads = Downloads(self._disk)  # files from servers that are not published yet
         self._root_names: frozenset[str] | None = None
         self._entered = ExitStack()
 
@@ -96,20 +98,17 @@ class DirectoryDestination:
     def root(self) -> str:
         return self._disk.path
 
-    @property
-    def takes_objects(self) -> bool:
-        """Return False: objects of buckets are downloaded."""
-        return False
-
     def copies_from(self, bucket: str) -> bool:
         """Return False."""
         del bucket
         return False
 
     @property
-    def downloads(self) -> Downloads:
-        """Files from servers that are not published yet."""
-        return self._downloads
+    def copies(self) -> "SharedCopies":
+        """The copies that other processes make."""
+        from mkindex.publish.elsewhere import SharedCopies  # here, since most builds have none
+
+        return SharedCopies(self._disk, self._precopies, self._ownership.lacks)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -208,7 +207,7 @@ class DirectoryDestination:
         """
         with os_errors(self.root):
             unfinished = self._disk.exists(INTENT)
-            if not (plan.has_changes or unfinished or self._downloads.exist()):
+            if not (plan.has_changes or unfinished or self.downloads.exist()):
                 before_commit()
                 return Applied()
             staging = self._staging()
@@ -258,7 +257,7 @@ class DirectoryDestination:
                 self._disk.replace(staging.temporary_path(number), target)
             self._disk.sync()
         # Before fingerprints are taken: removing a download changes the ctime of its hard link in the tree.
-        self._downloads.remove()
+        self.downloads.remove()
         with ExitStack() as stack:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError):

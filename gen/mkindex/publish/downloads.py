@@ -1,7 +1,7 @@
 """Files from servers on their way into a tree: the next run continues where an interrupted one stopped."""
 
 import os
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from io import BufferedReader
 from typing import BinaryIO
 
@@ -14,19 +14,38 @@ _PART = "part"  # the name of a file that is not complete
 class Downloads:
     """A directory for each download, which `key` names. May be used by any thread.
 
-    What a mirror calls raises DestinationError, the rest OSError.
+    What a mirror calls raises DestinationError, the rest OSError. Another process that gets a pickled one shares the
+    directories, but no download: one that is taken for lost may still write while another one repeats its work.
     """
 
-    def __init__(self, disk: Filesystem) -> None:
+    def __init__(self, disk: Filesystem, ending: str = "") -> None:
         self._disk = disk
+        self._ending = ending  # of the directories of downloads
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _share, (os.path.abspath(self._disk.path),)
+
+    @property
+    def root(self) -> str:
+        """The path of the tree."""
+        return self._disk.path
+
+    def probe(self) -> AbstractContextManager[str]:
+        """Make a file that shows other processes whether they have the tree. Its absolute path is the value."""
+        from mkindex.publish.elsewhere import probe  # here, since most builds have no other processes
+
+        return probe(self._disk)
 
     def directory(self, key: str) -> str:
         """Return the path on this machine of the directory of a download."""
-        return self._disk.at(f"{DOWNLOADS_DIRECTORY}/{key}")
+        return self._disk.at(self._place(key))
+
+    def _place(self, key: str) -> str:
+        return f"{DOWNLOADS_DIRECTORY}/{key}{self._ending}"
 
     def open(self, key: str, filename: str, *, largest: int) -> BinaryIO:
         """Open a file for a download, with the bytes of an earlier run if there are at most `largest`."""
-        directory = f"{DOWNLOADS_DIRECTORY}/{key}"
+        directory = self._place(key)
         part = f"{directory}/{_PART}"
         with os_errors(self._disk.path):
             self._disk.make_directory(directory)
@@ -44,15 +63,16 @@ class Downloads:
 
     def complete(self, key: str, filename: str) -> BufferedReader:
         """Give a complete download its filename, and open it for reading."""
-        target = f"{DOWNLOADS_DIRECTORY}/{key}/{filename}"
+        place = self._place(key)
+        target = f"{place}/{filename}"
         with os_errors(self._disk.path):
-            self._disk.replace(f"{DOWNLOADS_DIRECTORY}/{key}/{_PART}", target)
+            self._disk.replace(f"{place}/{_PART}", target)
             return self._disk.open(target)
 
     def drop(self, key: str) -> None:
         """Delete the bytes of a download that are wrong."""
         with os_errors(self._disk.path):
-            self._disk.unlink(f"{DOWNLOADS_DIRECTORY}/{key}/{_PART}")
+            self._disk.unlink(f"{self._place(key)}/{_PART}")
 
     def exist(self) -> bool:
         """Tell whether there are any."""
@@ -68,3 +88,7 @@ class Downloads:
                 self._disk.unlink(f"{directory}/{name}")
             self._disk.remove_directory(directory)
         self._disk.remove_directory(DOWNLOADS_DIRECTORY)
+
+
+def _share(root: str) -> Downloads:
+    return Downloads(Filesystem(root), os.urandom(8).hex())

@@ -51,11 +51,15 @@ class Precopies:
         finally:
             with os_errors(self._disk.path):
                 os.close(descriptor)
+        self.accept(artifact, sha256, target)
+        return sha256
+
+    def accept(self, artifact: Artifact, sha256: str, target: str) -> None:
+        """Use a copy, which may come from another process."""
         path = file_path(sha256, artifact.filename)
         # The same file can be in two sources.
         if self._by_path.setdefault(path, target) != target:
             self._drop(target)
-        return sha256
 
     def find(self, path: str) -> str | None:
         """Return the copy of the file at a path of the tree, or None if there is none."""

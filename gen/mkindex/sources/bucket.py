@@ -34,10 +34,10 @@ class BucketSource:
 
     def artifacts(self) -> Iterator[SourceItem]:
         """Yield the objects as links, ordered by key. Raises SourceError if they cannot be listed, and ConfigError."""
-        from mkindex.stores.open import open_bucket
-        from mkindex.stores.reader import BucketReader
+        from mkindex.stores.reader import BucketReader, Opening
 
-        store = open_bucket(self.location, self.settings, timeout=self.timeout)
+        opening = Opening(self.location, self.settings, self.timeout)
+        store = opening.open()
         address = f"{self.files_url.rstrip('/')}/" if self.files_url else store.url
         if address is None:
             raise SourceError(f"{printable(store.address)}: the address of its files is not known. Give --files-url")
@@ -45,7 +45,7 @@ class BucketSource:
             objects = {one.key: one for one in sorted(store.list(recursive=self.recursive))}
         except StoreError as error:
             raise SourceError(f"{printable(store.address)}: {error}") from error
-        self.web.mount(store.address, BucketReader(store, address, objects))
+        self.web.mount(store.address, BucketReader(store, address, objects, opening))
         trees = _trees_of_indexes(objects)
         for tree in filter(None, trees):
             yield Note(location=f"{store.address}/{tree}", text="skipped: an index made by mkindex", detail=True)

@@ -1,22 +1,52 @@
 """The objects of a bucket as files below an http address, so that `examine/` reads them as it reads links."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from mkindex.model.files import format_upload_time
 from mkindex.stores.objects import MissingObject, ObjectStore, StoredObject, StoreError
+from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import TAIL
 from mkindex.web.responses import FileHead, RequestFailed
 
 
-class BucketReader:
-    """Reads `objects`, those of a listing by key, as files below `address`, and nothing else of the bucket."""
+class Opening(NamedTuple):
+    """How a bucket is opened: its address, and settings (KEY=VALUE). Credentials come from the environment."""
 
-    def __init__(self, store: ObjectStore, address: str, objects: Mapping[str, StoredObject]) -> None:
+    location: str
+    settings: tuple[str, ...]
+    timeout: float  # seconds
+
+    def open(self) -> ObjectStore:
+        """Return the objects. Raises ConfigError."""
+        from mkindex.stores.open import open_bucket
+
+        return open_bucket(self.location, self.settings, timeout=self.timeout)
+
+
+class BucketReader:
+    """Reads `objects`, those of a listing by key, as files below `address`, and nothing else of the bucket.
+
+    If it is pickled, the bucket is opened again by the process that reads it.
+    """
+
+    def __init__(self, store: ObjectStore, address: str, objects: Mapping[str, StoredObject], opening: Opening) -> None:
         self._store = store
         self._address = address
         self._objects = objects
+        self._opening = opening
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _open_again, (self._opening, self._address, self._objects)
+
+    def part(self, urls: Collection[str]) -> "BucketReader":
+        """Return what reads these files in another process."""
+        keys = [key for url in urls for key in (self._key(url), f"{self._key(url)}{METADATA_SUFFIX}")]
+        objects = {key: self._objects[key] for key in keys if key in self._objects}
+        return BucketReader(self._store, self._address, objects, self._opening)
 
     def holds(self, url: str) -> bool:
         """Tell whether the listing has a file."""
@@ -50,6 +80,16 @@ class BucketReader:
 
     def _key(self, url: str) -> str:
         return unquote(url[len(self._address) :])
+
+
+def _open_again(opening: Opening, address: str, objects: Mapping[str, StoredObject]) -> BucketReader:
+    return BucketReader(_open_once(opening), address, objects, opening)
+
+
+@lru_cache(maxsize=4)
+def _open_once(opening: Opening) -> ObjectStore:
+    """Return the objects of a bucket. Connections are used again for the next files of it."""
+    return opening.open()
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from mkindex.web.validators import content_length, content_range, has_changed, h
 if TYPE_CHECKING:
     from mkindex.web.ranges import RangeStream
     from mkindex.web.sender import Sender
+    from mkindex.web.settings import WebSettings
 
 # The types that pip accepts, and any other, because the content of a page shows what it is.
 _ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
@@ -37,7 +38,8 @@ class WebClient:
     """The servers that one build or check talks to: one pool of connections, one set of credentials, one cache.
 
     Several threads may use it. All methods raise RequestFailed. `timeout`: seconds that each attempt may take without
-    progress. `trusted`: hosts that the user named, without port. `anonymous`: send no credentials.
+    progress. `trusted`: hosts that the user named, without port. `local_hosts`: hosts that may be in private
+    networks. `anonymous`: send no credentials.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class WebClient:
         *,
         timeout: float = DEFAULT_TIMEOUT,
         trusted: Collection[str] = (),
+        local_hosts: Collection[str] = (),
         anonymous: bool = False,
     ) -> None:
         self.cache = cache
         self._credentials = CredentialStore(trusted, anonymous=anonymous)
-        self._local_hosts: set[str] = set()
+        self._local_hosts = set(local_hosts)
         self._without_ranges: set[tuple[str, str]] = set()  # origins
         self._without_ends: set[tuple[str, str]] = set()  # origins that send no range without its start
         self._stopped = threading.Event()
@@ -73,12 +76,12 @@ class WebClient:
         """Return an address that the user named, without user and password, which are kept for its host only."""
         return self._credentials.take_from(url)
 
-    def use_token(self, url: str, token: str) -> None:
-        """Send a token to an address of an API that the user named and to those below it.
+    def use_token(self, url: str, token: str, variable: str) -> None:
+        """Send a token to an address of an API that the user named and to those below it. `variable` has the token.
 
         Files below it are requested as they are, not as the JSON that describes them.
         """
-        self._credentials.add_token(url, token)
+        self._credentials.add_token(url, token, variable)
 
     def has_credentials(self, url: str) -> bool:
         """Tell whether credentials are sent to an address."""
@@ -91,6 +94,17 @@ class WebClient:
     def allow_local_host(self, url: str) -> None:
         """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
         self._local_hosts.add(host_name(url))
+
+    def settings(self) -> "WebSettings":
+        """Return the settings of a client in another process that reads the same files."""
+        from mkindex.web.settings import WebSettings  # here, since most builds have no other processes
+
+        tokens = tuple(sorted(self._credentials.variables.items()))
+        return WebSettings(self._patience.timeout, self._credentials.named, frozenset(self._local_hosts), tokens)
+
+    def mounts_of(self, urls: Collection[str]) -> dict[str, FileServer]:
+        """Return what reads those of some files that are not requested over HTTP. It can be pickled."""
+        return self._mounts.part(urls)
 
     # --- pages --------------------------------------------------------------------------------------------------------
 

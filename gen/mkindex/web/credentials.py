@@ -29,6 +29,7 @@ class CredentialStore:
         self._anonymous = anonymous
         self._by_origin: dict[tuple[str, str], tuple[str, str]] = {}
         self._tokens: dict[str, str] = {}  # by the beginning of an address
+        self.variables: dict[str, str] = {}  # of the environment, where a token comes from, by the same
         self._lock = threading.Lock()
 
     def take_from(self, url: str) -> str:
@@ -41,10 +42,11 @@ class CredentialStore:
         self._by_origin[origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
         return bare
 
-    def add_token(self, url: str, token: str) -> None:
+    def add_token(self, url: str, token: str, variable: str) -> None:
         """Keep a token for an address that the user named, and for those below it."""
         self._named.add(host_name(url))
         self._tokens[url] = token
+        self.variables[url] = variable
 
     def token_for(self, url: str) -> str:
         """Return the token for an address, "" if there is none."""
@@ -52,6 +54,11 @@ class CredentialStore:
             return ""
         below = (start for start in self._tokens if url.startswith(start) and url[len(start) : len(start) + 1] in "/?")
         return next(map(self._tokens.__getitem__, below), "")
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The hosts that the user named."""
+        return frozenset(self._named)
 
     def is_named(self, url: str) -> bool:
         """Tell whether the user named the host of an address."""

@@ -1,6 +1,6 @@
 """Addresses whose files are not requested over HTTP, but read in another way, such as objects of a bucket."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from mkindex.web.responses import FileHead
@@ -27,6 +27,9 @@ class FileServer(Protocol):
     def find_object(self, url: str) -> tuple[str, str]:
         """Return the address of the bucket of a file, and its key there."""
 
+    def part(self, urls: Collection[str]) -> "FileServer":
+        """Return what reads these files in another process. It can be pickled, and has no credentials."""
+
 
 class Mounts:
     """What reads files instead of a server of the web.
@@ -40,6 +43,14 @@ class Mounts:
     def add(self, source: str, server: FileServer) -> None:
         """Read the files that `server` holds in this way. It replaces what an earlier listing of the source held."""
         self._servers[source] = server
+
+    def part(self, urls: Collection[str]) -> dict[str, FileServer]:
+        """Return what reads those of some files that are mounted, by source."""
+        parts = {}
+        for source, server in self._servers.items():
+            if held := [url for url in urls if server.holds(url)]:
+                parts[source] = server.part(held)
+        return parts
 
     def find(self, url: str) -> FileServer | None:
         """Return what reads a file; None: a server of the web."""

@@ -112,7 +112,7 @@ class Api:
         It is not sent to the whole server: on some, whoever makes a release decides where its links lead.
         """
         if self.token:
-            self.web.use_token(url, self.token)
+            self.web.use_token(url, self.token, self.forge.token_variable)
         return url
 
     def _named(self, item: Any) -> Repository:  # noqa: ANN401 (JSON)
