@@ -42,4 +42,5 @@ class PlainFiles:
             url = normalize_url(urljoin(self._base, before + _ANY_FILE), _ANY_FILE, allow_local=self._allow_local)
         except ValueError:
             return ""
-        return url.removesuffix(_ANY_FILE)
+        start = url.removesuffix(_ANY_FILE)
+        return start if start.endswith("/") else ""  # with too many "../", urljoin() of Python 3.13 returns file:NAME
