@@ -115,7 +115,8 @@ def run_bucket(own: Path) -> Iterator[Bucket]:
         if not (CLIENTS / client / ".ready").exists():
             skip_or_fail(f"{client}: make clients")
     log = own / "log"
-    command = [str(CLIENTS / "moto/bin/python"), str(Path(__file__).with_name("moto_server.py"))]
+    # With -P, the modules beside the script do not hide those of Python that have the same name.
+    command = [str(CLIENTS / "moto/bin/python"), "-P", str(Path(__file__).with_name("moto_server.py"))]
     with log.open("a") as errors, subprocess.Popen(command, stdout=errors, stderr=errors) as process:
         try:
             deadline = time.monotonic() + 60
