@@ -129,6 +129,7 @@ def test_a_directory_is_examined_by_workers_with_the_same_result(
     cluster: Cluster, home: Path, source: Path, tmp_path: Path
 ) -> None:
     alone = run(source, tmp_path / "alone")
+    examined(home)
     together = run(source, tmp_path / "together", "--engine", cluster.engine)
     assert together == alone
     assert alone.status == 1
@@ -138,8 +139,9 @@ def test_a_directory_is_examined_by_workers_with_the_same_result(
 
 
 def test_a_worker_that_is_killed_changes_nothing(cluster: Cluster, home: Path, source: Path, tmp_path: Path) -> None:
-    (home / "deadly").touch()
     alone = run(source, tmp_path / "alone")
+    examined(home)
+    (home / "deadly").touch()
     together = run(source, tmp_path / "together", "--engine", cluster.engine)
     assert not (home / "deadly").exists()
     assert together == alone
@@ -151,13 +153,14 @@ def test_a_worker_that_is_killed_changes_nothing(cluster: Cluster, home: Path, s
 @pytest.fixture(scope="module")
 def page_server(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
     """A find-links page with hashes for some files, and a link to a file that is missing."""
+    place = tmp_path_factory.mktemp("page")
+    served = shutil.copytree(source, place / "served")
     names = sorted(os.listdir(source))
     links = [f'<a href="{name}{hash_of(source / name) if name < "large3" else ""}">{name}</a>' for name in names]
     page = "".join([*links, '<a href="missing-1.0-py3-none-any.whl">missing-1.0-py3-none-any.whl</a>'])
-    (source / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
-    with serve_directory(source, tmp_path_factory.mktemp("page") / "log") as running:
+    (served / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    with serve_directory(served, place / "log") as running:
         yield running
-    (source / "index.html").unlink()
 
 
 def hash_of(path: Path) -> str:
