@@ -78,7 +78,8 @@ PEERS: dict[str, Callable[[str, str], Calls]] = {
 # Too old for comparing the speed. The tests run `mkindex check` on their output.
 CHECKED = ["pip2pi", "piprepo"]
 MIRRORS = ["python-pypi-mirror"]  # what mirrors.py compares, beside simple-repository-generator
-DISTRIBUTIONS = [name for name in PEERS if "," not in name] + CHECKED + MIRRORS
+RELEASES = ["ghr-pypi"]  # what the tests run on releases of GitHub
+DISTRIBUTIONS = [name for name in PEERS if "," not in name] + CHECKED + MIRRORS + RELEASES
 
 
 def program(distribution: str) -> str:
@@ -88,7 +89,7 @@ def program(distribution: str) -> str:
 
 def installed() -> list[str]:
     """Return those of the compared peers that are installed."""
-    return [name for name in DISTRIBUTIONS if name not in CHECKED + MIRRORS and os.path.exists(program(name))]
+    return [name for name in DISTRIBUTIONS if name in PEERS and os.path.exists(program(name))]
 
 
 def version(name: str) -> str:

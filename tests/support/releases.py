@@ -18,18 +18,23 @@ UPLOADED = "2026-01-02T03:04:05Z"
 
 @dataclass
 class FakeGitHub:
-    """Repositories of a server. `routes` of the server are written by `publish`."""
+    """Repositories of a server. `routes` of the server are written by `publish`.
+
+    `api` and `home` are the addresses of its API and its files, if a proxy lets clients reach the server by others.
+    """
 
     server: ScriptedServer
     per_part: int = 100
+    api: str = ""
+    home: str = ""
     files: dict[str, bytes] = field(default_factory=dict)  # by path
     releases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by repository
     private: frozenset[str] = frozenset()
     authorizations: set[str] = field(default_factory=set)  # that the API received
 
-    @property
-    def api(self) -> str:
-        return f"{self.server.url}api"
+    def __post_init__(self) -> None:
+        self.api = self.api or f"{self.server.url}api"
+        self.home = self.home or self.server.url
 
     def add(self, repository: str, tag: str, files: dict[str, bytes], *, digests: bool = True, **more: Any) -> None:  # noqa: ANN401 (JSON)
         """Add a release with these files, the newest first."""
@@ -47,7 +52,7 @@ class FakeGitHub:
                 "digest": f"sha256:{hashlib.sha256(content).hexdigest()}" if digests else None,
                 "created_at": UPLOADED,
                 "updated_at": UPLOADED,
-                "browser_download_url": f"{self.server.url}{quote(path)}",
+                "browser_download_url": f"{self.home}{quote(path)}",
             }
             assets.append(asset)
         release = {"tag_name": tag, "draft": False, "prerelease": False, "assets": assets, **more}
@@ -55,17 +60,17 @@ class FakeGitHub:
 
     def publish(self) -> None:
         """Let the server answer with what has been added."""
-        routes = self.server.routes
+        routes, api = self.server.routes, urlsplit(self.api).path
         owners = sorted({repository.partition("/")[0] for repository in self.releases})
         for owner in owners:
             described = [self._description(one) for one in self.releases if one.startswith(f"{owner}/")]
-            routes[f"/api/orgs/{owner}/repos"] = lambda request, items=described: self._listing(request, items)  # type: ignore[misc]
+            routes[f"{api}/orgs/{owner}/repos"] = lambda request, items=described: self._listing(request, items)  # type: ignore[misc]
         for repository, releases in self.releases.items():
             is_private = repository in self.private
-            routes[f"/api/repos/{repository}"] = lambda request, one=repository: self._json(  # type: ignore[misc]
+            routes[f"{api}/repos/{repository}"] = lambda request, one=repository: self._json(  # type: ignore[misc]
                 request, self._description(one)
             )
-            routes[f"/api/repos/{repository}/releases"] = lambda request, items=releases: self._listing(request, items)  # type: ignore[misc]
+            routes[f"{api}/repos/{repository}/releases"] = lambda request, items=releases: self._listing(request, items)  # type: ignore[misc]
             for release in releases:
                 for asset in release["assets"]:
                     download = urlsplit(asset["browser_download_url"]).path
@@ -93,8 +98,8 @@ class FakeGitHub:
         reply = self._json(request, part)
         if len(items) <= page * self.per_part:
             return reply
-        path = request.path.partition("?")[0]
-        following = f"{self.server.url.rstrip('/')}{path}?per_page={self.per_part}&page={page + 1}"
+        path = request.path.partition("?")[0].removeprefix(urlsplit(self.api).path)
+        following = f"{self.api}{path}?per_page={self.per_part}&page={page + 1}"
         return reply.with_headers(link=f'<{following}>; rel="next", <{following}>; rel="last"')
 
     def _json(self, request: Request, value: object) -> Reply:
