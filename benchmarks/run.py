@@ -15,7 +15,7 @@ from subprocess import check_output
 from benchmarks import journeys, scenarios
 from benchmarks.bench import QUICK, Bench, Sizes
 from benchmarks.journeys import IN_MEMORY, lines
-from benchmarks.machine import BUILD, PLACES, file_system
+from benchmarks.machine import BUILD, PLACES, file_system, forget_settings
 from benchmarks.picture import draw
 from benchmarks.report import Result, page, recall, remember
 from benchmarks.scenarios import ANYWHERE
@@ -44,8 +44,7 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Measure the chosen scenarios, and write the page after each of them."""
     chosen = options()
-    for name in [name for name in os.environ if name.startswith("MKINDEX_")]:
-        del os.environ[name]
+    forget_settings()
     os.makedirs(BUILD, exist_ok=True)
     sizes = QUICK if chosen.quick else Sizes()
     if chosen.rounds:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.machine import BUILD, PLACES
+from benchmarks.machine import BUILD, PLACES, forget_settings
 from benchmarks.ratios import timed
 from benchmarks.same import same
 
@@ -38,8 +38,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=15, help="runs of each version (default: 15)")
     parser.add_argument("--aside", action="append", default=[], metavar="GLOB", help="do not compare these paths")
     options = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith(("MKINDEX_", "SOURCE_DATE_EPOCH"))]:
-        del os.environ[name]
+    forget_settings()
     versions = [command_of(options.old), command_of(options.new)]
     os.makedirs(BUILD, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # after it has removed what it made
