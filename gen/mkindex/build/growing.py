@@ -15,7 +15,6 @@ from mkindex.errors import ConfigError, Note, Rejected, SourceError
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.options import InvalidOption
-from mkindex.publish.plan import root_lines
 from mkindex.site.layout import Site
 from mkindex.text import printable
 from mkindex.tree.layout import OPTIONS as OPTIONS_LINE
@@ -75,7 +74,6 @@ def list_published(work: Workspace) -> Published:
     """Return what the destination lists. Only files that somebody changed are read."""
     from mkindex.sources.published import PublishedSource
 
-    work.destination.refuse_damaged()
     source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
     artifacts, known, statuses, _, findings, _ = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
@@ -140,8 +138,9 @@ def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]
 
     Raises ConfigError for options that an index cannot change while it grows.
     """
-    config, lines = work.config, root_lines(work.destination)
-    if next(work.destination.sections(), None) is None:
+    config, lines = work.config, work.destination.root_lines()
+    # In this order, since another process may still compare the sections with the tree.
+    if not lines and next(work.destination.sections(), None) is None:
         return work, []  # nothing is published yet
     recorded = _recorded(lines)
     if recorded is None:

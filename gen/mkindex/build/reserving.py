@@ -7,7 +7,7 @@ from operator import attrgetter
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished
 from mkindex.model.index import Index, Project
-from mkindex.publish.plan import Destination, root_lines
+from mkindex.publish.plan import Destination
 from mkindex.spool import StoredProjects
 from mkindex.text import and_more, printable
 from mkindex.tree.layout import recorded_options, reserve_of
@@ -52,7 +52,7 @@ def _published(destination: Destination) -> Iterator[tuple[str, bool]]:
 
 def refuse_unreserve(config: Config, destination: Destination) -> None:
     """Raise NotPublished if the build would reserve less than the index in DEST, without --release."""
-    found = reserve_of(recorded_options(root_lines(destination)) or {})
+    found = reserve_of(recorded_options(destination.root_lines()) or {})
     if not found:
         return
     from mkindex.hosts.reserved import Reserved

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import ConfigError, NotPublished
-from mkindex.publish.plan import Destination, root_lines
+from mkindex.publish.plan import Destination
 from mkindex.text import and_more, printable
 from mkindex.tree.manifest import ROOT_SECTION
 from mkindex.tree.names import INDEX_JSON
@@ -49,7 +49,7 @@ def refuse_losing_variants(config: Config, variants: "Variants | None", destinat
 
     Its policy was probably not found: mkindex.toml is read from the current directory.
     """
-    if variants or config.prune or not any(line.startswith(_LINE) for line in root_lines(destination)):
+    if variants or config.prune or not any(line.startswith(_LINE) for line in destination.root_lines()):
         return
     names = _published_names(config, destination)
     raise NotPublished(
@@ -77,7 +77,7 @@ def _published_names(config: Config, destination: Destination) -> list[str]:
 
 def _recorded_variants(config: Config, destination: Destination) -> "Variants | None":
     """Return the recorded variants, None if there are none. Raises ConfigError."""
-    line = next((line for line in root_lines(destination) if line.startswith(_LINE)), None)
+    line = next((line for line in destination.root_lines() if line.startswith(_LINE)), None)
     if line is None:
         return None
     from mkindex.policy.reader import parse_variants

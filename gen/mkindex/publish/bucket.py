@@ -35,7 +35,7 @@ from mkindex.site.resources import FileResource, PageResource, ProvenanceResourc
 from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Entry, Extent, Position
+from mkindex.tree.manifest import ROOT_SECTION, Entry, Extent, Position
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
 
 if TYPE_CHECKING:
@@ -124,20 +124,23 @@ class BucketDestination:
             )
 
     def projects(self) -> "Iterator[PublishedProject]":
-        """Yield what the manifest records about projects, by name."""
+        """Yield what the manifest records about projects, by name.
+
+        Raises DestinationError at the end of a manifest that does not say all that the tree lists.
+        """
         from mkindex.sources.published import PublishedProject  # here, since most builds keep nothing
 
         state = self._read_state()
         stream = state.stream()
         for extent, _, _ in state.sections:
             record = manifest.read_optional(stream, extent)
-            yield PublishedProject(extent.name, record, True, partial(state.held, extent, ()))
-
-    def refuse_damaged(self) -> None:
-        """Raise DestinationError for a manifest that does not say all that the tree lists."""
-        state = self._read_state()
+            yield PublishedProject(extent.name, record, lambda: True, partial(state.held, extent, ()))
         if state.data:
             refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
+
+    def root_lines(self) -> Sequence[bytes]:
+        """Return what the manifest records about the whole tree."""
+        return next((section.lines() for section in self.sections() if section.name == ROOT_SECTION), ())
 
     def read(self, path: str, most: int, start: int = 0) -> bytes:
         """Return a file of the tree that is not larger than this, or a part of one; b"" if there is none.

@@ -124,9 +124,9 @@ class DirectoryDestination:
         """Yield what the manifest records about projects, by name."""
         return self._ownership.projects()
 
-    def refuse_damaged(self) -> None:
-        """Raise DestinationError for a manifest that does not say all that the tree lists."""
-        self._ownership.refuse_damaged()
+    def root_lines(self) -> Sequence[bytes]:
+        """Return what the manifest records about the whole tree."""
+        return self._ownership.root_lines()
 
     def read(self, path: str, most: int, start: int = 0) -> bytes:
         """Return the first bytes of a file of the tree, or those from `start` on; b"" if it cannot be read."""

@@ -40,6 +40,10 @@ class MemoryDestination:
             pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
             yield PublishedSection(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
+    def root_lines(self) -> Sequence[bytes]:
+        """Return nothing: there is no manifest."""
+        return ()
+
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None

@@ -23,7 +23,7 @@ from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.root import Root, SymlinkInTree
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
-from mkindex.tree.manifest import Entry, Extent, Stage
+from mkindex.tree.manifest import ROOT_SECTION, Entry, Extent, Stage
 from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class Snapshot:
     @cached_property
     def sections(self) -> Sequence[OwnedSection]:
         return self.find_sections()
+
+    @cached_property
+    def by_name(self) -> dict[str, OwnedSection]:
+        return {section.extent.name: section for section in self.sections}
 
     @property
     def is_recorded(self) -> bool:
@@ -140,7 +144,7 @@ class Ownership:
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections of the manifest and of the intent of a run that died, ordered by name."""
-        owned = {section.extent.name: section for section in self._snapshot.sections}
+        owned = self._snapshot.by_name
         intended: dict[str, list[Entry]] = {}
         self._hashes.clear()
         for entry in _read_intent(self._root, on_damage=self._note_damaged_intent):
@@ -155,14 +159,38 @@ class Ownership:
             yield PublishedSection(name, key, count, partial(self._entries, known, unsure), lines)
 
     def projects(self) -> "Iterator[PublishedProject]":
-        """Yield the sections of the manifest with their records, by name, reading it once."""
+        """Yield the sections of the manifest with their records, by name.
+
+        While another process compares the tree, this does not wait for it. Raises DestinationError at the end of a
+        manifest that does not say all that the tree lists.
+        """
         from mkindex.sources.published import PublishedProject  # here, since most builds keep nothing
 
+        extents: list[Extent] = []
         with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
-            for section in self._snapshot.sections:
-                record = manifest.read_optional(file, section.extent)
-                is_intact = all(section.intact)
-                yield PublishedProject(section.extent.name, record, is_intact, partial(self._entries, section, ()))
+            for extent in self._extents():
+                extents.append(extent)
+                record, is_intact = manifest.read_optional(file, extent), partial(self._is_intact, extent.name)
+                yield PublishedProject(extent.name, record, is_intact, partial(self._held, extent.name))
+            refuse_damaged(file, extents, self._root.at(MANIFEST))
+
+    def root_lines(self) -> Sequence[bytes]:
+        """Return what the manifest records about the whole tree. This does not wait for another process, either."""
+        first = next(self._extents(), None)
+        return self._optional(first) if first and first.name == ROOT_SECTION else ()
+
+    def _extents(self) -> Iterator[Extent]:
+        """Yield where the sections are, from this process if another one compares them with the tree now."""
+        if self._inspection:
+            return (extent for extent, _ in _read_manifest(self._root))
+        return iter(self.extents)
+
+    def _is_intact(self, name: str) -> bool:
+        section = self._snapshot.by_name.get(name)
+        return section is not None and all(section.intact)
+
+    def _held(self, name: str) -> Iterator[HeldEntry]:
+        return self._entries(self._snapshot.by_name.get(name), ())
 
     @property
     def extents(self) -> list[Extent]:
@@ -173,11 +201,6 @@ class Ownership:
     def is_recorded(self) -> bool:
         """Whether it is known which files pages name."""
         return self._snapshot.is_recorded
-
-    def refuse_damaged(self) -> None:
-        """Raise DestinationError for a manifest that does not say all that the tree lists."""
-        with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
-            refuse_damaged(file, self.extents, self._root.at(MANIFEST))
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and as it was written."""

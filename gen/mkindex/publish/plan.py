@@ -99,6 +99,9 @@ class Destination(Protocol):
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections that mkindex wrote, ordered by name."""
 
+    def root_lines(self) -> Sequence[bytes]:
+        """Return what its manifest records about the whole tree."""
+
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, no matter who wrote it, or None if there is none."""
 
@@ -156,14 +159,9 @@ def count_listed_files(destination: Destination) -> int:
     return sum(_is_listed_file(held.entry) for section in destination.sections() for held in section.entries())
 
 
-def root_lines(destination: Destination) -> Sequence[bytes]:
-    """Return what the manifest of a destination records about the whole tree."""
-    return next((section.lines() for section in destination.sections() if section.name == ROOT_SECTION), ())
-
-
 def is_grown(destination: Destination) -> bool:
     """Tell whether a destination has files that the sources of a build may lack."""
-    return GROWN in root_lines(destination)
+    return GROWN in destination.root_lines()
 
 
 @dataclass(slots=True)

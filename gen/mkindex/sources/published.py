@@ -30,7 +30,7 @@ class PublishedProject(NamedTuple):
 
     name: str
     record: Sequence[bytes]  # its optional lines
-    is_intact: bool  # everything is as mkindex wrote it
+    is_intact: Callable[[], bool]  # everything is as mkindex wrote it; this may wait for the comparison of the tree
     entries: Callable[[], Iterable[tuple[Entry, bool]]]  # and whether what is at its path is as mkindex wrote it
 
 
@@ -48,16 +48,16 @@ class PublishedSource:
 
     def artifacts(self) -> Iterator[SourceItem]:
         """Yield the files by project. Raises SourceError for a project of which neither record nor page can be read."""
-        for project in self.projects():
-            if project.name == ROOT_SECTION:
-                continue
-            record = decode(project.name, project.record, self.root)
+        projects = (project for project in self.projects() if project.name != ROOT_SECTION)
+        # All records, before the first question whether a project is intact.
+        records = [(project, decode(project.name, project.record, self.root)) for project in projects]
+        for project, record in records:
             if record is None:
                 yield from self._items_of_page(project)
                 continue
             if record.status:
                 yield StatusMarker(project.name, record.status)
-            if project.is_intact:
+            if project.is_intact():
                 yield from record.files
             else:
                 changed = {entry.path for entry, is_intact in project.entries() if not is_intact}
