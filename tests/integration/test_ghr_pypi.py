@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         skip_or_fail("ghr-pypi: make peers")
     directory = tmp_path_factory.mktemp("github")
     authority, certificate = make_certificates(directory, names="DNS:api.github.com,DNS:github.com")
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    kept = {name: value for name, value in os.environ.items() if not re.match("github_|.*_proxy$", name, re.IGNORECASE)}
     with run_server(certificate=certificate) as server, run_tunnel(server.port) as proxy:
         github = FakeGitHub(server, api="https://api.github.com", home=HOME)
         add_releases(github, directory)

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import Empty, Queue
+from ssl import SSLError
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -111,9 +112,10 @@ class DaskWorkers:
         try:
             yield
         except KilledWorker as error:
+            workers = plural(error.allowed_failures + 1, "worker")
             raise MkindexError(
-                f"{error.allowed_failures + 1} workers of the Dask cluster ended while they examined the same files "
-                "(out of memory?). Give workers more memory, and run again"
+                f"{workers} of the Dask cluster ended while they examined the same files (out of memory?). Give "
+                "workers more memory, and run again"
             ) from error
         except (CancelledError, CommClosedError) as error:
             raise MkindexError(
@@ -131,7 +133,8 @@ def _connect(address: str, timeout: float) -> "Client":
     except ImportError as error:
         raise ConfigError("--engine dask://… requires more packages: pip install 'mkindex[dask]'") from error
     # The program says itself what is wrong.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in "distributed", "distributed.client":  # which has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     opened: Queue[Client | Exception] = Queue()
 
     def open_client() -> None:
@@ -148,13 +151,25 @@ def _connect(address: str, timeout: float) -> "Client":
         client = TimeoutError()
     if not isinstance(client, Exception):
         return client
-    why = ""
-    if isinstance(client, (TypeError, ValueError, FileNotFoundError)):  # how it reports its settings of TLS
-        why = f" ({printable(str(client))})"
-    raise MkindexError(
-        f"no Dask scheduler answers at {printable(address)}{why}. Give the address that `dask scheduler` prints, which "
-        "is not that of its dashboard"
-    ) from client
+    raise _connection_error(address, client) from client
+
+
+def _connection_error(address: str, error: Exception) -> MkindexError:
+    """Return what to do if a client cannot be connected: give another address, or the settings of TLS."""
+    from distributed.comm.core import FatalCommClosedError
+
+    why = error.__cause__ if isinstance(error.__cause__, SSLError) else error
+    # How the library reports missing and wrong settings, certificates and keys.
+    if isinstance(why, (FatalCommClosedError, FileNotFoundError, RuntimeError, TypeError, ValueError, SSLError)):
+        return MkindexError(
+            f"no TLS connection to the Dask scheduler at {printable(address)} ({printable(str(why))}). Give its "
+            "address as tls://HOST:PORT, and ca-file, client.cert and client.key below distributed.comm.tls in the "
+            "Dask configuration"
+        )
+    return MkindexError(
+        f"no Dask scheduler answers at {printable(address)}. Give the address that `dask scheduler` prints, which is "
+        "not that of its dashboard"
+    )
 
 
 def perform(version: str, work: Callable[[T], R], pickled: bytes) -> R:
