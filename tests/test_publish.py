@@ -31,7 +31,7 @@ NOON = 43_200
 
 fake_files = FakeFiles()
 WHEEL = fake_files.file("demo-1.0-py3-none-any.whl")
-PLACED, METADATA = FileResource(WHEEL), SiblingResource(WHEEL)
+PLACED, METADATA = FileResource.of(WHEEL), SiblingResource.of(WHEEL)
 PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, PageResource)]
 BYTES = fake_files.read(PLACED)
 
@@ -224,7 +224,7 @@ def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> No
 
 
 def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
-    old, new = (FileResource(fake_files.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
+    old, new = (FileResource.of(fake_files.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert make_plan([new], memory(old)) == Plan(
         puts=(Put(new, None, is_new=True),),
         deletes=(entry(old, b"old"),),
@@ -250,7 +250,7 @@ def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str])
 
 
 def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
-    destination, moved = memory(PLACED), FileResource(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
+    destination, moved = memory(PLACED), FileResource.of(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
     todo = make_plan([moved], destination)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
     destination.apply(todo)

@@ -419,11 +419,11 @@ def test_the_path_of_a_file_and_its_metadata_contains_its_hash() -> None:
     wheel = fake_files.file("demo-1.0+cpu-py3-none-any.whl")
     resources = render_resources(make_index(wheel), site())
     assert [resource for resource in resources if not isinstance(resource, PageResource)] == [
-        FileResource(wheel),
-        SiblingResource(wheel),
+        FileResource.of(wheel),
+        SiblingResource.of(wheel),
     ]
     sha256 = wheel.sha256
-    assert [FileResource(wheel).path, SiblingResource(wheel).path] == [
+    assert [FileResource.of(wheel).path, SiblingResource.of(wheel).path] == [
         f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl",
         f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl.metadata",
     ]

@@ -131,12 +131,17 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def map_chunks(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
-    """Yield the results of `work(items)`, in order. Many items are shared by processes, some thousand at a time."""
+def map_chunks(
+    work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int, weight: int = 1
+) -> Iterator[R]:
+    """Yield the results of `work(items)`, in order. Many items are shared by processes, some thousand at a time.
+
+    `weight`: how many small files take as long as one item.
+    """
     parts = -(-len(items) // _BATCH)
     for number in range(parts):
         batch = _part(items, number, parts)
-        is_shared = processes > 1 and len(batch) >= _MIN_ITEMS and can_fork()
+        is_shared = processes > 1 and len(batch) * weight >= _MIN_ITEMS and can_fork()
         yield from _map_shared(work, batch, processes) if is_shared else work(batch)
 
 

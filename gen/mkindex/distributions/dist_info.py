@@ -112,6 +112,10 @@ def missing_tags(filename: str, wheel: WheelFile) -> list[str]:
 # --- RECORD ---------------------------------------------------------------------------------------------------------
 
 
+# All rows have three fields, none of them quoted, as nearly all tools write them.
+_PLAIN_RECORD = re.compile(rb'(?:[^",\r\n]*+,[^",\r\n]*+,[0-9]*+(?:\n|\Z))*+')
+
+
 def refusals_of_record(raw: bytes) -> Iterator[Refusal]:
     """Yield why clients refuse RECORD: its form. Neither pip nor uv compares hashes and sizes with the members."""
     try:
@@ -119,7 +123,7 @@ def refusals_of_record(raw: bytes) -> Iterator[Refusal]:
     except UnicodeDecodeError:
         yield Refusal("RECORD is not UTF-8", BOTH)
         return
-    if _is_plain_record(raw):
+    if _PLAIN_RECORD.fullmatch(raw):
         return
     kinds: dict[str, Refusal] = {}
     try:
@@ -134,17 +138,6 @@ def refusals_of_record(raw: bytes) -> Iterator[Refusal]:
     except csv.Error as error:
         yield Refusal(f"RECORD cannot be read ({printable(str(error))})", PIP)
     yield from kinds.values()
-
-
-def _is_plain_record(raw: bytes) -> bool:
-    """Tell whether all rows have three fields, none of them quoted, as nearly all tools write them."""
-    if b'"' in raw or b"\r" in raw:
-        return False
-    for row in raw.splitlines():
-        fields = row.split(b",")
-        if len(fields) != 3 or not (fields[2].isdigit() or not fields[2]):
-            return False
-    return True
 
 
 # --- .data ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Core metadata: the few header fields that an index needs, read within bounds."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -11,6 +11,7 @@ from mkindex.errors import Unreadable
 
 MAX_HEADER_LINES = 10_000
 MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
+_MOST_REMEMBERED = 1_000  # bytes of a requirement; a longer one is judged as if it were unusual
 
 
 class Metadata(NamedTuple):
@@ -35,17 +36,8 @@ def header_of(raw: bytes) -> bytes:
     return header[0] if header else b""
 
 
-@cache
-def _fields() -> re.Pattern[bytes]:
-    """Return a pattern for the fields that an index needs.
-
-    Compiling it takes some ms, so it is done when it is needed, not in a build that reads no new file.
-    """
-    # Every Requires-Dist but those that are valid without a doubt, as most are.
-    requirement = rf"Requires-Dist(?!:[ \t]*+(?-i:{PLAIN_REQUIREMENT})[ \t]*+$(?!\n[ \t]))"
-    key = f"Metadata-Version|Name|Version|Requires-Python|{requirement}"
-    field = rf"^(?P<key>{key}):(?P<value>.*(?:\n[ \t].*)*)"
-    return re.compile(field.encode(), re.MULTILINE | re.IGNORECASE)
+_END_OF_FIELD = re.compile(rb"\n(?![ \t])")
+_FIELDS = frozenset({b"metadata-version", b"name", b"version", b"requires-python"})
 
 
 def parse_metadata(raw: bytes) -> Metadata:
@@ -56,19 +48,25 @@ def parse_metadata(raw: bytes) -> Metadata:
     head = header_of(raw)
     if head.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines: build it again")
+    is_folded = b"\n " in head or b"\n\t" in head
     fields: dict[str, str] = {}
     requirements: list[str] = []
-    for match in _fields().finditer(head):
-        key = match["key"].decode().lower()
-        if key == "requires-dist":
-            requirements.append(match["value"].decode("utf-8", "replace").strip())
-            continue
-        if match.end() - match.start() > MAX_FIELD:
-            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
-        # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
-        text_value = " ".join(match["value"].decode("utf-8", "replace").split())
-        if not _is_same(key, fields.setdefault(key, text_value), text_value):
-            raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")
+    for line in _END_OF_FIELD.split(head) if is_folded else head.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        if name == b"requires-dist":
+            if colon and not (len(value) <= _MOST_REMEMBERED and _is_plain_requirement(value)):
+                requirements.append(value.decode("utf-8", "replace").strip())
+        elif name in _FIELDS and colon:
+            key = name.decode()
+            if len(line) > MAX_FIELD:
+                raise Unreadable(
+                    f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again"
+                )
+            # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
+            text_value = " ".join(value.decode("utf-8", "replace").split())
+            if not _is_same(key, fields.setdefault(key, text_value), text_value):
+                raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")
     missing = [key for key in ("name", "version") if not fields.get(key)]
     if missing:
         raise Unreadable(f"its metadata has no {', '.join(missing).title()}: build it again")
@@ -89,6 +87,18 @@ def _is_same(key: str, first: str, second: str) -> bool:
     if first == second or key == "metadata-version":
         return True
     return key == "name" and canonicalize_name(first) == canonicalize_name(second)
+
+
+@lru_cache(maxsize=4096)  # most files require what another version of the same project requires, too
+def _is_plain_requirement(value: bytes) -> bool:
+    """Tell whether a Requires-Dist is valid without a doubt, as most are."""
+    return _plain_requirement().fullmatch(value) is not None
+
+
+@cache
+def _plain_requirement() -> re.Pattern[bytes]:
+    # Compiling it takes some ms, so it is done when it is needed, not in a build that reads no new file.
+    return re.compile(rf"[ \t]*+{PLAIN_REQUIREMENT}[ \t]*+".encode())
 
 
 def is_utf8(raw: bytes) -> bool:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection
 from functools import lru_cache
-from io import BufferedIOBase, FileIO
+from io import BufferedIOBase, BytesIO, FileIO
 from typing import NamedTuple, Self
 
 from mkindex.distributions.sdists import Layout, SdistFiles
@@ -33,6 +33,9 @@ _OTHERS = ((b"WHEEL", MAX_WHEEL), (b"RECORD", MAX_METADATA), (b"entry_points.txt
 
 def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
     """Return a function that reads a seekable stream at any offset."""
+    if isinstance(stream, BytesIO):
+        whole = stream.getvalue()
+        return lambda start, length: whole[start : start + length]
 
     def read_at(start: int, length: int) -> bytes:
         stream.seek(start)

@@ -169,10 +169,13 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
         raise
     except Exception as error:  # no error of a parser may stop the other files
         return f"cannot be parsed ({printable(repr(error))}): build it again"
-    stream.seek(0)
-    # The hasher may copy the file. One whose name was changed on the way is only published with --fix-names.
-    if hasher and isinstance(stream, io.FileIO) and not facts.right_filename:
-        sha256 = hasher(artifact, stream)
+    if whole is not None:
+        sha256 = hashlib.sha256(whole).hexdigest()
     else:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0)
+        # The hasher may copy the file. One whose name was changed on the way is only published with --fix-names.
+        if hasher and isinstance(stream, io.FileIO) and not facts.right_filename:
+            sha256 = hasher(artifact, stream)
+        else:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return facts._replace(sha256=sha256, upload_time=format_upload_time(artifact.fingerprint.mtime_ns // 1_000_000_000))

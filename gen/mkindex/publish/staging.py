@@ -7,8 +7,7 @@ import errno
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from heapq import merge
+from collections.abc import Callable, Sequence
 from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +25,7 @@ from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_pa
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+_PAGE = 5  # small files are written in the time that one page takes
 _SECOND = 1_000_000_000  # nanoseconds
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # a hard link is not possible here
 
@@ -81,7 +81,8 @@ class Staging:
             return self._stage_page(put.resource, put.previous, self.temporary_path(number))
 
         pages = range(_number_of_files(puts), len(puts))
-        return list(map_chunks(lambda part: list(map(stage_one, part)), pages, processes=self._processes))
+        staged = map_chunks(lambda part: list(map(stage_one, part)), pages, processes=self._processes, weight=_PAGE)
+        return list(staged)
 
     def stage_files(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
         """Write the files and siblings among the puts, and return what became of each.
@@ -95,7 +96,7 @@ class Staging:
             return self._stage_one(puts[number], number, place_new_files=place_new_files)
 
         outcomes: list[Outcome] = [""] * _number_of_files(puts)
-        small = [number for number in _by_file(puts) if not _is_large(puts[number])]
+        small = [number for number in _by_path(puts) if not _is_large(puts[number])]
         results = map_chunks(lambda part: list(map(stage_one, part)), small, processes=self._processes)
         for number, outcome in zip(small, results, strict=True):
             outcomes[number] = outcome
@@ -293,17 +294,12 @@ def _number_of_files(puts: Sequence[Put]) -> int:
     return bisect_right(puts, Stage.METADATA, key=lambda put: put.resource.stage)
 
 
-def _by_file(puts: Sequence[Put]) -> Iterator[int]:
-    """Yield the numbers of files and siblings, a wheel directly before its metadata, which is then read from memory."""
+def _by_path(puts: Sequence[Put]) -> list[int]:
+    """Return the numbers of files and siblings, by path.
 
-    def file_key(number: int) -> tuple[str, str]:
-        resource = puts[number].resource
-        assert not isinstance(resource, PageResource)
-        # As in its path.
-        return resource.section, resource.file.sha256 if isinstance(resource, SiblingResource) else resource.key
-
-    siblings = bisect_right(puts, Stage.FILE, key=lambda put: put.resource.stage)
-    return merge(range(siblings), range(siblings, _number_of_files(puts)), key=file_key)
+    So a wheel comes directly before its metadata, which is then read from memory, and a directory is opened once.
+    """
+    return sorted(range(_number_of_files(puts)), key=lambda number: puts[number].resource.path)
 
 
 def _open(path: str, file: File) -> FileIO:

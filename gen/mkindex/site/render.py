@@ -179,9 +179,9 @@ def _project_resources(
         # Variants can share a file.
         placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
         files = [placed[position] for position in sorted(placed)]  # the order of their paths
-        yield from with_provenance(with_variants(map(FileResource, files), project, listed), project)
+        yield from with_provenance(with_variants(map(FileResource.of, files), project, listed), project)
         # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
-        yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
+        yield from sorted((SiblingResource.of(file) for file in files if file.core_metadata), key=attrgetter("path"))
     else:
         yield from with_provenance(with_variants((), project, listed), project)
     for root, key in own:

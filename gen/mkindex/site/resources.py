@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from mkindex.model.files import File, Provenance
 from mkindex.model.index import Index, Project
@@ -15,38 +15,31 @@ class FileResource(NamedTuple):
     """A file in the published tree. Its path contains its hash, so it never changes there."""
 
     file: File
+    section: str
+    path: str
+    key: str
     stage: Stage = Stage.FILE
 
-    @property
-    def section(self) -> str:
-        return self.file.project
-
-    @property
-    def path(self) -> str:
-        return file_path(self.file.sha256, self.file.filename)
-
-    @property
-    def key(self) -> str:
-        return self.file.sha256
+    @classmethod
+    def of(cls, file: File) -> Self:
+        facts = file.facts
+        return cls(file, facts.project, file_path(facts.sha256, file.filename), facts.sha256)
 
 
 class SiblingResource(NamedTuple):
     """The core metadata beside a wheel in the tree (PEP 658): exactly the bytes of its METADATA."""
 
     file: File
+    section: str
+    path: str
+    key: str
     stage: Stage = Stage.METADATA
 
-    @property
-    def section(self) -> str:
-        return self.file.project
-
-    @property
-    def path(self) -> str:
-        return f"{file_path(self.file.sha256, self.file.filename)}{METADATA_SUFFIX}"
-
-    @property
-    def key(self) -> str:
-        return self.file.core_metadata
+    @classmethod
+    def of(cls, file: File) -> Self:
+        facts = file.facts
+        path = f"{file_path(facts.sha256, file.filename)}{METADATA_SUFFIX}"
+        return cls(file, facts.project, path, facts.core_metadata)
 
 
 class VariantsResource(NamedTuple):

@@ -66,7 +66,17 @@ def encode(project: Project, address: Callable[[File], str], core_metadata: Call
 
     `address` returns the URL of a file that is not in the tree, else ""; `core_metadata` the sha256 of its sibling.
     """
-    arrays = [_array(file, address(file), core_metadata(file)) for file in project.files]
+    rows = [_fields(file, address(file), core_metadata(file)) for file in project.files]
+    text = _to_json(rows)  # all at once, since each call of the encoder costs as much as the array of a file
+    lines = [_FILES + f"{text}\n".encode()] if len(text) <= _FULL else _long_lines(rows)
+    if project.status:
+        lines.append(_STATUS + f"{json.dumps(project.status)}\n".encode())
+    return tuple(lines)
+
+
+def _long_lines(rows: Iterable[Sequence[object]]) -> list[bytes]:
+    """Return the lines of files that do not fit into one."""
+    arrays = [_to_json(row) for row in rows]
     long = [array for array in arrays if len(array) > _FULL]
     short = [array for array in arrays if len(array) <= _FULL] if long else arrays
     lines = [_FILES + f"[{','.join(some)}]\n".encode() for some in _chunks(short)]
@@ -74,12 +84,10 @@ def encode(project: Project, address: Callable[[File], str], core_metadata: Call
         text = f"[{','.join(long)}]"
         parts = (text[at : at + _FULL] for at in range(0, len(text), _FULL))
         lines += (_LONG + f"{number:06d} {part}\n".encode() for number, part in enumerate(parts))
-    if project.status:
-        lines.append(_STATUS + f"{json.dumps(project.status)}\n".encode())
-    return tuple(lines)
+    return lines
 
 
-def _array(file: File, url: str, core_metadata: str) -> str:
+def _fields(file: File, url: str, core_metadata: str) -> Sequence[object]:
     facts = file.facts
     fields = [
         *(file.filename, facts.version, facts.sha256, file.size, facts.upload_time, facts.requires_python),
@@ -90,7 +98,7 @@ def _array(file: File, url: str, core_metadata: str) -> str:
     ]
     while fields[-1] == _DEFAULTS[len(fields) - 1]:
         fields.pop()
-    return _to_json(fields)
+    return fields
 
 
 def _chunks(arrays: Iterable[str]) -> Iterator[list[str]]:
