@@ -31,7 +31,6 @@ from mkindex.tree.manifest import Entry, Position, Stage
 from mkindex.tree.names import MANIFEST, file_path
 
 _FILES = 100  # of each project
-_OLD = 1_700_000_000
 
 
 class _Store(ObstoreObjects):
@@ -75,10 +74,12 @@ def _entries(projects: int) -> Iterator[tuple[Position, Entry]]:
 
 def _lines(project: int) -> tuple[bytes, ...]:
     name = _name(project)
-    files = [
-        [f"{name}-1.{number}-py3-none-any.whl", f"1.{number}", _digest(project, number), 10_000, "2023-11-14T22:13:20Z"]
-        for number in range(_FILES)
-    ]
+    files = []
+    for number in range(_FILES):
+        sha256, version = _digest(project, number), f"1.{number}"
+        files.append(
+            [f"{name}-{version}-py3-none-any.whl", version, sha256, 10_000, "2023-11-14T22:13:20Z", "", sha256]
+        )
     return (b"files\t" + json.dumps(files, separators=(",", ":")).encode() + b"\n",)
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     optional = {_name(number): partial(_lines, number) for number in range(1, projects)}
     data = b"".join(manifest.encode(_entries(projects), io.BytesIO(found.data), extents, optional))
     store.put(MANIFEST, data, Headers("text/plain", ""))
-    _add(_name(7), "2.0")  # which writes all pages, since their keys were made
+    _add(_name(7), "2.0")  # which writes all pages, since their keys were made, and divides the manifest
     size, before = len(data), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     del data
     store.seen.clear()

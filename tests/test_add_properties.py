@@ -67,7 +67,7 @@ class Growing(RuleBasedStateMachine):
         self.patches = ExitStack()
         self.root = Path(self.patches.enter_context(scratch_directory()))
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("mkindex.build.preparing.Templates", functools.cache(Templates))
+        patch.setattr("mkindex.build.terms.Templates", functools.cache(Templates))
         patch.setattr("mkindex.publish.directory.Filesystem", FaultyDisk)
         self.public = self.root / "public"
         self.listed: dict[str, Listed] = {}

@@ -95,7 +95,7 @@ class Builds(RuleBasedStateMachine):
         self.patches = ExitStack()
         root = Path(self.patches.enter_context(scratch_directory()))
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("mkindex.build.preparing.Templates", functools.cache(Templates))
+        patch.setattr("mkindex.build.terms.Templates", functools.cache(Templates))
         patch.setattr("mkindex.publish.directory.Filesystem", FaultyDisk)
         for module in ("examine.local", "publish.precopy", "publish.ownership", "publish.staging"):
             patch.setattr(f"mkindex.{module}.CHUNK", 950)  # so that half of the files are large

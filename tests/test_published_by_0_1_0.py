@@ -180,7 +180,7 @@ def test_check_finds_no_error_in_it(sources: list[Path], public: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", [[], ["--overwrite"], ["--dry-run"]])
-@pytest.mark.parametrize("number", [3, 12])
+@pytest.mark.parametrize("number", [4, 12])
 def test_a_newer_manifest_is_an_error_and_the_tree_is_unchanged(
     sources: list[Path], public: Path, capsys: pytest.CaptureFixture[str], number: int, extra: list[str]
 ) -> None:
@@ -198,10 +198,10 @@ def test_a_newer_manifest_is_an_error_and_the_tree_is_unchanged(
 
 
 def test_check_says_that_a_manifest_is_newer(public: Path) -> None:
-    reseal(public, b"mkindex manifest 2\n", b"mkindex manifest 3\n")
+    reseal(public, b"mkindex manifest 2\n", b"mkindex manifest 4\n")
     report = check(CheckOptions(target=str(public)))
     assert [one.text for one in report.findings if one.rule.name == "manifest"] == [
-        "was written by a newer mkindex (format 3; this version reads 2)"
+        "was written by a newer mkindex (format 4; this version reads 2)"
     ]
 
 

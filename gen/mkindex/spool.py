@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, overload
 
 from mkindex.errors import MkindexError
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link, Provenance
-from mkindex.model.index import Project, ProjectStatus
+from mkindex.model.index import Project, ProjectStatus, UnreadProject
 from mkindex.text import printable
 
 # Files. Systems without pread(), such as Windows, keep all of them.
@@ -187,8 +187,10 @@ def totals(projects: Iterable[Project]) -> Totals:
     """Return the size of an index."""
     if isinstance(projects, StoredProjects):
         return projects.totals
+    projects = tuple(projects)
+    unread = [project.outline for project in projects if isinstance(project, UnreadProject)]
     sizes = [file.size or 0 for project in projects for file in project.files]
-    return Totals(len(sizes), sum(sizes))
+    return Totals(len(sizes) + sum(one.file_count for one in unread), sum(sizes) + sum(one.size for one in unread))
 
 
 class _Disk:

@@ -114,7 +114,7 @@ AFTERWARDS: dict[str, Callable[[Path], object]] = {
 
 def build_quickly(patch: pytest.MonkeyPatch) -> None:
     """Read the templates once, and write to a disk that does not sync."""
-    patch.setattr("mkindex.build.preparing.Templates", functools.cache(Templates))
+    patch.setattr("mkindex.build.terms.Templates", functools.cache(Templates))
     patch.setattr(directory, "Filesystem", FaultyDisk)
 
 

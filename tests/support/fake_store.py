@@ -55,7 +55,7 @@ class FakeStore:
     is_conditional: bool = True
     ignores_conditions: bool = False
     ignores_etags: bool = False  # only that an object does not exist is a condition
-    has_digests: bool = False  # as ETags, as in S3; each write is a second later than the one before
+    has_digests: bool = False  # as ETags, as in S3
     requests: list[str] = field(default_factory=list)
     sha256: dict[str, str] = field(default_factory=dict)  # in the metadata of objects
     checksums: dict[str, str] = field(default_factory=dict)  # that the store computed
@@ -67,9 +67,6 @@ class FakeStore:
     def _request(self, request: str) -> None:
         self.requests.append(request)
         self.fails(len(self.requests), request)
-
-    def _now(self) -> int:
-        return LONG_AGO + (self._writes if self.has_digests else 0)
 
     def directory_key(self, directory: str) -> str | None:
         return directory
@@ -144,7 +141,7 @@ class FakeStore:
                 raise Conflict
             self._writes += 1
             etag = hashlib.sha256(data).hexdigest() if self.has_digests else str(self._writes)
-            self.objects[key] = Object(data, f'"{etag}"', headers, self._now())
+            self.objects[key] = Object(data, f'"{etag}"', headers)
             return self.objects[key].etag
 
     def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
@@ -162,7 +159,7 @@ class FakeStore:
             if found.etag != original.etag:
                 raise ChangedObject
             self._writes += 1
-            self.objects[key] = Object(found.data, f'"{self._writes}"', headers, self._now())
+            self.objects[key] = Object(found.data, f'"{self._writes}"', headers)
             self.sha256[key] = original.sha256
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The first half of a build: what the sources have, examined, dated and assembled to an index."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,19 +9,20 @@ from mkindex.build.examining import sort_outcomes
 from mkindex.build.growing import Growth, Published, apply_growth
 from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing, take_early
 from mkindex.build.report import note_missing
+from mkindex.build.terms import Terms
+from mkindex.build.unread import unread_projects, with_unread
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import dated
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import Index, assemble_groups, grow
+from mkindex.model.index import Index, UnreadProject, assemble_groups, grow
 from mkindex.model.wheel_variants import keep_consistent
 from mkindex.publish.refusals import refuse_links_to_replaced_site
 from mkindex.sources.source import Source
 from mkindex.spool import FilesByProject, StoredProjects
 
 if TYPE_CHECKING:
-    from mkindex.policy.rules import Policy
     from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
 
@@ -33,6 +34,7 @@ class Collected:
     """What is to be published, before the policy is applied."""
 
     index: Index
+    has_unread: bool  # whether projects of it were not read
     locks: "tuple[Lock, ...]"
     findings: tuple[Rejected | Note, ...]
     arrivals: tuple[File, ...]  # what the sources have, if an index grows
@@ -41,10 +43,11 @@ class Collected:
 
 
 def collect(
-    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: "Policy | None"
+    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, terms: Terms
 ) -> Collected:
     """List and examine what the sources have, and assemble the index."""
-    config, generation = work.config, None
+    config, policy, generation = work.config, terms.policy, None
+    unread: Mapping[str, UnreadProject] = {}
     by_project, early_findings = FilesByProject(), list[Rejected | Note]()
     items = selection(config).with_unused(list_sources(config, sources))
     if not growth and _is_independent(config):
@@ -76,7 +79,8 @@ def collect(
     arrivals: tuple[File, ...] = ()
     if growth:
         arrivals = tuple(files)
-        published = apply_growth(_list_index(work, growth), growth, config)
+        unread = unread_projects(work, growth, terms, arrivals, statuses)
+        published = apply_growth(_list_index(work, growth, without=unread), growth, config)
         previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
         files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
         statuses = [*published.statuses, *statuses]
@@ -91,7 +95,8 @@ def collect(
     projects = assemble_groups(groups, statuses, findings, prefer_first=prefer_first, variant_of=variant_of)
     index = Index(projects=StoredProjects(projects) if by_project.is_on_disk else tuple(projects))
     return Collected(
-        index=index,
+        index=with_unread(index, unread),
+        has_unread=bool(unread),
         locks=tuple(lock for lock in locks if not lock.for_builds),
         findings=tuple(findings),
         arrivals=arrivals,
@@ -106,7 +111,7 @@ def _is_independent(config: Config) -> bool:
     return is_listed and config.previous is None and not config.require_attestations
 
 
-def _list_index(work: Workspace, growth: Growth) -> Published:
+def _list_index(work: Workspace, growth: Growth, *, without: Collection[str]) -> Published:
     from mkindex.build.requesting import list_index  # here, since most builds keep nothing of an index
 
-    return list_index(work, first=growth.first)
+    return list_index(work, first=growth.first, without=without)

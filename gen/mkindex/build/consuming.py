@@ -33,7 +33,7 @@ _ASIDE = ".mkindex-"  # how the name of a file begins that is about to be delete
 class Holder(Protocol):
     """A destination that knows which files it holds."""
 
-    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+    def confirm(self, files: Sequence[tuple[str, int]]) -> Iterator[bool]:
         """Tell of each path of the tree, and size, whether the file is there at this moment as mkindex wrote it."""
 
 

@@ -75,12 +75,13 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
     parsed = [parse_request(text) for text in requests]
     files = find_requested(config, parsed, "unyanked" if reason is None else "yanked")
     chosen = {(file.filename, file.sha256) for file in files}
+    projects = frozenset(file.project for file in files)
 
     def edit(file: File) -> File:
         return file.with_yanked(reason) if (file.filename, file.sha256) in chosen else file
 
     if config.policy is None:
-        return PublishedChange(Growth(given=given, edit=edit))
+        return PublishedChange(Growth(given=given, edit=edit, projects=projects))
     path, name = Path(config.policy), printable(config.policy)
     text = before = _read_valid(path, name)
     for request in parsed:
@@ -92,7 +93,7 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
             # Another rule, or the source, may yank the files as well.
             if text == with_rule or _is_yanked(parse_policy(text, name), request, files):
                 text = set_yank(text, selector, {"yanked": False}, name)
-    growth = Growth(given=given, edit=edit, policy=parse_policy(text, name))
+    growth = Growth(given=given, edit=edit, policy=parse_policy(text, name), projects=projects)
     return PublishedChange(growth, PolicyEdit(path, before, text))
 
 

@@ -1,7 +1,8 @@
 """Builds that keep what the destination lists: `add` and `remove`. They also keep the options that shape the tree."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,12 +54,25 @@ class Growth(NamedTuple):
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
     statuses: Mapping[str, ProjectStatus | None] = MappingProxyType({})  # new ones by project; None: active
     policy: "Policy | None" = None  # instead of that in the policy file
+    projects: frozenset[str] | None = None  # that `is_removed` and `edit` are for; None: any
+
+    @property
+    def named(self) -> frozenset[str] | None:
+        """The projects that change whatever the sources have; None if that is not known."""
+        if self.projects is None and (self.is_removed is not _nothing or self.edit is not _same):
+            return None
+        return (self.projects or frozenset()) | self.statuses.keys()
 
 
 def removal_of(files: Iterable[File], given: frozenset[str]) -> Growth:
     """Return the growth that takes these published files out of an index."""
+    files = tuple(files)
     chosen = {(file.filename, file.sha256) for file in files}
-    return Growth(given=given, is_removed=lambda file: (file.filename, file.sha256) in chosen)
+    return Growth(
+        given=given,
+        is_removed=lambda file: (file.filename, file.sha256) in chosen,
+        projects=frozenset(file.project for file in files),
+    )
 
 
 class Published(NamedTuple):
@@ -70,11 +84,11 @@ class Published(NamedTuple):
     generation: "Generation | None" = None  # of what is built now, if a site is grown; without its listing
 
 
-def list_published(work: Workspace) -> Published:
-    """Return what the destination lists. Only files that somebody changed are read."""
+def list_published(work: Workspace, without: Collection[str] = ()) -> Published:
+    """Return what the destination lists, except some projects. Only files that somebody changed are read."""
     from mkindex.sources.published import PublishedSource
 
-    source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
+    source = PublishedSource(work.destination.root, partial(work.destination.projects, without), work.destination.read)
     artifacts, known, statuses, _, findings, _ = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
     return Published([*known, *examined], statuses, [*findings, *rejected])
@@ -118,10 +132,13 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
     return tuple(kept)
 
 
-def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grown: bool) -> tuple[bytes, ...]:
+def recorded_lines(
+    config: Config, site: Site, limits: Sequence[str], terms: Sequence[bytes], *, is_grown: bool
+) -> tuple[bytes, ...]:
     """Return what the manifest records about the whole tree, as optional lines.
 
-    That is its options, limits of time as they were resolved, its variants, and whether sources may lack some of it.
+    That is its options, limits of time as they were resolved, its variants, whether sources may lack some of it, and
+    `terms`.
     """
     templates = site.templates
     values = {one.name: value for one in _KEPT if (value := getattr(config, one.name)) != one.default}
@@ -130,7 +147,7 @@ def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grow
     options = OPTIONS_LINE + f"{json.dumps(values, sort_keys=True)}\n".encode()
     variants = (recorded_line(site.variants),) if site.variants else ()
     resolved = (LIMITS + f"{json.dumps(limits)}\n".encode(),) if limits else ()
-    return tuple(sorted((*((GROWN,) if is_grown else ()), options, *resolved, *variants)))
+    return tuple(sorted((*((GROWN,) if is_grown else ()), options, *resolved, *terms, *variants)))
 
 
 def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:

@@ -9,8 +9,9 @@ from mkindex.build.collecting import Collected, Examine, collect
 from mkindex.build.examining import examine_all
 from mkindex.build.growing import Growth, keep_options
 from mkindex.build.listing import open_sources
-from mkindex.build.preparing import Preparation, Terms, prepare, terms_of
+from mkindex.build.preparing import Preparation, prepare
 from mkindex.build.report import Report, new_filenames, remarks
+from mkindex.build.terms import Terms, terms_of
 from mkindex.build.workspace import Workspace, open_workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, nothing
@@ -62,7 +63,7 @@ def build(
             terms = terms_of(work, growth, kept)
             began_ns = time.time_ns()
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
-            collected = collect(work, opened_sources, examine or examine_all, growth, terms.policy)
+            collected = collect(work, opened_sources, examine or examine_all, growth, terms)
             prepared = prepare(work, collected, terms, growth)
             try:
                 applied = Applied() if config.dry_run else _apply(work, prepared, before_commit)

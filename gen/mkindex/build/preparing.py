@@ -4,23 +4,19 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mkindex.build.collecting import Collected
 from mkindex.build.growing import Growth, kept_locks, recorded_lines
-from mkindex.build.policy import govern, policy_of, refuse_options
+from mkindex.build.policy import govern
 from mkindex.build.report import warnings
 from mkindex.build.reserving import refuse_unreserve, reserve_names
-from mkindex.build.variants import keep_variants, refuse_losing_variants
+from mkindex.build.terms import Terms
+from mkindex.build.variants import refuse_losing_variants
 from mkindex.build.workspace import Workspace
-from mkindex.config import Config
 from mkindex.errors import Note, Rejected
-from mkindex.examine.upload_times import source_date_epoch
-from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index, Project
 from mkindex.model.wheel_variants import keep_consistent_lists
-from mkindex.options import InvalidOption
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan, is_grown, plan
 from mkindex.publish.refusals import (
@@ -37,21 +33,10 @@ from mkindex.site.layout import Site
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.render import render
 from mkindex.site.resources import ListingPage, Section
-from mkindex.site.templates import Templates
 
 if TYPE_CHECKING:
-    from mkindex.policy.rules import Policy
     from mkindex.site.legacy_json import LegacyJson
     from mkindex.site.people import People
-
-
-class Terms(NamedTuple):
-    """What holds for a whole build, however often it is tried."""
-
-    policy: "Policy | None"
-    now: int  # seconds since the epoch, for limits of time
-    site: Site
-    notes: tuple[Note, ...]  # about options that changed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,28 +51,11 @@ class Preparation:
     findings: tuple[Rejected | Note, ...]
 
 
-def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> Terms:
-    """Return the policy, the time and the layout of a build. Raises ConfigError."""
-    config = work.config
-    policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
-    if policy:
-        refuse_options(config, policy)
-    if growth and growth.first and config.previous is None:
-        raise InvalidOption("first", "requires {previous}")
-    if growth and growth.consume:
-        from mkindex.build.consuming import refuse_consuming  # here, since few builds need it
-
-        refuse_consuming(config)
-    epoch = source_date_epoch()
-    now = int(time.time()) if epoch is None else epoch
-    return Terms(policy=policy, now=now, site=_site(config, policy), notes=tuple(notes))
-
-
 def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth | None) -> Preparation:
     """Return what is to be published, and how. Raises MkindexError if it must not be."""
     config, destination, site = work.config, work.destination, terms.site
     # A published index lacks what the policy takes out, so that rules for it match nothing there.
-    has_all = growth is None or bool(config.sources)
+    has_all = growth is None or (bool(config.sources) and not collected.has_unread)
     result = govern(collected.index, terms.policy, terms.now, explain=config.dry_run, has_all=has_all)
     index, withheld = result.index, result.removed_filenames
     findings = (*terms.notes, *collected.findings, *result.findings)
@@ -102,7 +70,7 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     grown = growth is not None and (bool(config.sources) or is_grown(destination))
     if grown:
         refuse_waiting_in_grown(result.waiting, collected.previous or {}, findings)
-    lines = recorded_lines(config, site, result.moments, is_grown=grown)
+    lines = recorded_lines(config, site, result.moments, terms.recorded, is_grown=grown)
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work, growth) if config.site else None
@@ -133,22 +101,6 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
 def _whole(project: Project) -> tuple[Project]:
     """Return the only list of a project in an index without variants."""
     return (project,)
-
-
-def _site(config: Config, policy: "Policy | None") -> Site:
-    return Site(
-        simple_path=config.simple_path,
-        files_url=config.files_url,
-        files_have_metadata=config.files_have_metadata,
-        links=config.links,
-        url=config.url,
-        json_root=config.json_root,
-        legacy_json=config.legacy_json,
-        reserves_names=bool(config.reserve),
-        host=HOSTS[config.host] if config.host else Host(),
-        variants=policy.variants if policy else None,
-        templates=Templates(Path(config.templates) if config.templates else None),
-    )
 
 
 def _people(index: Index, site: Site, work: Workspace, growth: Growth | None) -> "People":

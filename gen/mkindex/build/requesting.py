@@ -1,6 +1,6 @@
 """What is published already, in the destination or at --previous, and which of these files a request means."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from mkindex.build.growing import Published, list_published
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 _SHOWN = 5  # versions in a message
 
 
-def list_index(work: Workspace, *, first: bool) -> Published:
-    """Return what the index lists that a command changes. `first` accepts that nothing is published at --previous."""
+def list_index(work: Workspace, *, first: bool, without: Collection[str] = ()) -> Published:
+    """Return what the index lists that a command changes. `first` accepts that nothing is published at --previous.
+
+    `without`: projects of DEST that are not read.
+    """
     if work.config.previous is None:
-        return list_published(work)
+        return list_published(work, without)
     if is_bucket(work.config.destination):
         raise InvalidOption(
             "previous", "is for hosts on which each deployment replaces the site: a bucket keeps what it lists"
@@ -38,27 +41,44 @@ def find_requested(config: Config, requests: "Sequence[Request]", done: str = "r
 
     Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
     """
-    files = _published(config, done).files
+    files = _published(config, done, requests).files
     for request in requests:
         if not any(map(request.matches, files)):
+            files = _published(config, done).files
             raise NotPublished(f"nothing {done}: {_mismatch(request.text, request.project, files, _where(config))}", ())
     return [file for file in files if any(request.matches(file) for request in requests)]
 
 
 def require_project(config: Config, project: str) -> None:
     """Raise NotPublished if the index has no such project. It may have a status, and no file."""
-    published = _published(config, "changed")
+    from mkindex.sources.requested import Request  # here, since most builds keep nothing of an index
+
+    published = _published(config, "changed", [Request(text=project, project=project)])
     if project not in {*(one.project for one in published.files), *(one.project for one in published.statuses)}:
-        raise NotPublished(f"nothing changed: {_mismatch(project, project, published.files, _where(config))}", ())
+        files = _published(config, "changed").files
+        raise NotPublished(f"nothing changed: {_mismatch(project, project, files, _where(config))}", ())
 
 
-def _published(config: Config, done: str) -> Published:
-    """Return what is published. Raises NotPublished if there is no index; `done` would have happened to it."""
+def _published(config: Config, done: str, requests: "Sequence[Request]" = ()) -> Published:
+    """Return what is published; with requests, at least of the projects that these can mean.
+
+    Raises NotPublished if there is no index; `done` would have happened to it.
+    """
     with open_workspace(config.replace(dry_run=True), None, no_progress, nothing) as work:
-        published = list_index(work, first=False)
+        without = _beside(work, requests) if requests and is_bucket(config.destination) else ()
+        published = list_index(work, first=False, without=without)
         if config.previous is None and next(work.destination.sections(), None) is None:
             raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
     return published
+
+
+def _beside(work: Workspace, requests: "Sequence[Request]") -> Collection[str]:
+    """Return the projects of an index in a bucket that no request can mean."""
+    from mkindex.publish.bucket import BucketDestination
+
+    assert isinstance(work.destination, BucketDestination)
+    names = work.destination.outlines()
+    return [name for name in names if not any(request.may_mean(name) for request in requests)]
 
 
 def _where(config: Config) -> str:

@@ -11,19 +11,17 @@ from mkindex.config import Config
 from mkindex.errors import ConfigError, NotPublished
 from mkindex.publish.plan import Destination
 from mkindex.text import and_more, printable
-from mkindex.tree.manifest import ROOT_SECTION
+from mkindex.tree.manifest import ROOT_SECTION, VARIANTS
 from mkindex.tree.names import INDEX_JSON
 
 if TYPE_CHECKING:
     from mkindex.model.variants import Variants
     from mkindex.policy.rules import Policy
 
-_LINE = b"variants\t"
-
 
 def recorded_line(variants: "Variants") -> bytes:
     """Return the line that records variants in a manifest."""
-    return _LINE + f"{json.dumps(asdict(variants))}\n".encode()
+    return VARIANTS + f"{json.dumps(asdict(variants))}\n".encode()
 
 
 def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
@@ -49,7 +47,7 @@ def refuse_losing_variants(config: Config, variants: "Variants | None", destinat
 
     Its policy was probably not found: mkindex.toml is read from the current directory.
     """
-    if variants or config.prune or not any(line.startswith(_LINE) for line in destination.root_lines()):
+    if variants or config.prune or not any(line.startswith(VARIANTS) for line in destination.root_lines()):
         return
     names = _published_names(config, destination)
     raise NotPublished(
@@ -77,13 +75,13 @@ def _published_names(config: Config, destination: Destination) -> list[str]:
 
 def _recorded_variants(config: Config, destination: Destination) -> "Variants | None":
     """Return the recorded variants, None if there are none. Raises ConfigError."""
-    line = next((line for line in destination.root_lines() if line.startswith(_LINE)), None)
+    line = next((line for line in destination.root_lines() if line.startswith(VARIANTS)), None)
     if line is None:
         return None
     from mkindex.policy.reader import parse_variants
 
     try:
-        content = json.loads(line[len(_LINE) :])
+        content = json.loads(line[len(VARIANTS) :])
     except (ValueError, RecursionError):
         content = None
     return parse_variants(content, f"manifest of {printable(config.destination)}")

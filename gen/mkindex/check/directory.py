@@ -22,7 +22,6 @@ from mkindex.tree.manifest import (
     NewerManifest,
     Stage,
     decode,
-    open_record,
     sections,
 )
 from mkindex.tree.names import (
@@ -34,6 +33,7 @@ from mkindex.tree.names import (
     STATE_DIRECTORY,
     TEMPORARY_DIRECTORY,
 )
+from mkindex.tree.parts import open_manifest
 from mkindex.web.bodies import MAX_PAGE
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -197,7 +197,7 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
     retired: set[str] = set()
     errors: list[tuple[str, str]] = []
     try:
-        with open_record(os.path.join(root, MANIFEST)) as stream:
+        with open_manifest(os.path.join(root, MANIFEST)) as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)

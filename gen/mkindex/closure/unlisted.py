@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mkindex.model.index import Index, Project
+from mkindex.model.index import Index, Project, UnreadProject
 from mkindex.text import and_more
 
 
@@ -26,13 +26,15 @@ class Unlisted(NamedTuple):
 def unlisted(index: Index) -> Unlisted:
     """Return what the files of an index require, as far as they were read, and it does not list."""
     listed = {str(project.name) for project in index.projects if not project.is_reserved}
-    found = ((project.name, _required_names(project) - listed) for project in index.projects)
+    found = ((project.name, required_names(project) - listed) for project in index.projects)
     missing = {name: names for name, names in found if names}
     return Unlisted(tuple(missing), tuple(sorted(set().union(*missing.values()))))
 
 
-def _required_names(project: Project) -> set[str]:
+def required_names(project: Project) -> set[str]:
     """Return the names of what the files of a project require; an sdist does not count beside a wheel."""
+    if isinstance(project, UnreadProject):
+        return set(project.outline.requires)
     # By name, since unpacking a named tuple of this length takes longer.
     wheels = [file.facts for file in project.files if file.filename.endswith(".whl")]
     texts = {facts.requires for facts in wheels}

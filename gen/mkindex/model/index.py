@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,9 +63,14 @@ class Project:
         return [] if self.is_quarantined else self.releases()
 
     @property
+    def file_count(self) -> int:
+        """The number of files."""
+        return len(self.files)
+
+    @property
     def is_reserved(self) -> bool:
         """Whether the index has only its name, for which no other index may answer."""
-        return not self.files and self.status is None
+        return not self.file_count and self.status is None
 
     @property
     def is_quarantined(self) -> bool:
@@ -82,6 +87,44 @@ class Project:
         files = () if self.is_quarantined else self.files
         versions = {file.version for file in files if file.yanked is None} or {file.version for file in files}
         return max(sorted(versions), key=rank, default="")
+
+
+class Outline(NamedTuple):
+    """What pages of the whole index say about a project, and what tells that its own pages are the same."""
+
+    keys: Mapping[str, str]  # of its pages, by the path of the index that they are in
+    newest: str  # version that the main index lists
+    listed: int  # the number of files that the main index lists
+    file_count: int
+    size: int  # bytes, as far as they are known
+    requires: tuple[str, ...]  # names of projects
+    status: ProjectStatus | None
+    in_variants: bool  # whether files of it are variants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnreadProject(Project):
+    """A published project that a run does not change, so that its files were not read: `files` is empty."""
+
+    section_key: str
+    outline: Outline
+    page_key: str  # of its pages in one of the indexes
+
+    @property
+    def file_count(self) -> int:
+        return self.outline.listed
+
+    @property
+    def is_reserved(self) -> bool:
+        return not self.outline.file_count and self.status is None
+
+    def newest(self) -> str:
+        return self.outline.newest
+
+    def listed_at(self, root: str) -> "UnreadProject | None":
+        """Return what the index at the path `root` lists of it; None if it lists nothing."""
+        key = self.outline.keys.get(root)
+        return None if key is None else replace(self, page_key=key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,6 +45,12 @@ class Variants:
         """Return the path of the index of a variant, with a slash at its end."""
         return f"{self.path.replace(PLACEHOLDER, variant)}/"
 
+    def variant_at(self, root: str) -> str:
+        """Return the variant whose index has this path; "" if none has."""
+        before, _, after = f"{self.path}/".partition(PLACEHOLDER)
+        name = root.removeprefix(before).removesuffix(after)
+        return name if VARIANT_NAME.fullmatch(name) and self.root(name) == root else ""
+
     def split(self, project: Project) -> Mapping[str, Project]:
         """Return what the index of each variant lists of a project, by variant; nothing for one without variants."""
         if self._has_no_label(project):

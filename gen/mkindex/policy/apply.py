@@ -25,7 +25,7 @@ def apply_policy(
     outcomes = [decide(project) for project in index.projects]
     decisions = tuple(decision for one in outcomes for decision in one.decisions)
     return PolicyResult(
-        index=Index(projects=tuple(one.project for one in outcomes if one.project.files or one.project.status)),
+        index=Index(projects=tuple(one.project for one in outcomes if not one.project.is_reserved)),
         decisions=decisions,
         findings=(*_overruled(index, outcomes), *(_unused(index, policy, outcomes) if has_all else ())),
         moments=tuple(dict.fromkeys(f"{one.text} = {one.at(now)}" for one in policy.limits if one.age is not None)),

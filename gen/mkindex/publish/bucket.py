@@ -5,7 +5,7 @@ the writer that has the claim changes pages and the manifest, and deletes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Self
 
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Artifact, Fingerprint, Link
+from mkindex.model.index import UnreadProject
 from mkindex.progress import Advance, Progress, counted, no_progress
-from mkindex.publish.bucket_state import BucketState
-from mkindex.publish.changes import manifest_changes
+from mkindex.publish.bucket_manifest import next_manifest
+from mkindex.publish.bucket_state import BucketState, KnownSection, Parts, held_entries, read_state
 from mkindex.publish.claim import HEADERS, Claim, ClaimTimes
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
@@ -35,8 +36,8 @@ from mkindex.site.resources import FileResource, PageResource, ProvenanceResourc
 from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import ROOT_SECTION, Entry, Extent, Position
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
+from mkindex.tree.manifest import ROOT_SECTION, Entry, Position
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST, PARTS_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.sources.published import PublishedProject
@@ -67,6 +68,7 @@ class BucketDestination:
         self._claim = Claim(store, self._waiting)
         self._object_keys = ObjectKeys(store)
         self._state: BucketState | None = None
+        self._parts = Parts(store)
         self._intended: Sequence[Entry] = ()  # of a writer that died
         self._is_overtaken = False  # whether the plan was made while another writer published
         self._stopped = False
@@ -112,35 +114,55 @@ class BucketDestination:
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections that mkindex wrote, ordered by name, including those of a writer that died."""
-        state = self._read_state()
-        owned = {extent.name: (extent, key, count) for extent, key, count in state.sections}
+        sections = self._read_state().sections
         intended = {name: list(some) for name, some in groupby(sorted(self._intended), key=attrgetter("section"))}
-        for name in sorted(owned.keys() | intended.keys()):
-            extent, key, count = owned.get(name, (None, "", 0))
-            unsure = intended.get(name, [])
-            lines = partial(manifest.read_optional, state.stream(), extent) if extent else tuple
-            yield PublishedSection(
-                name, "" if self._intended else key, count + len(unsure), partial(state.held, extent, unsure), lines
-            )
+        for name in sorted(sections.keys() | intended.keys()):
+            unsure, known = intended.get(name, []), sections.get(name)
+            if known is None:
+                yield PublishedSection(name, "", len(unsure), partial(held_entries, (), unsure))
+                continue
+            key, count = "" if self._intended else known.key, known.entry_count + len(unsure)
+            file_count = known.outline.file_count if known.outline else None
+            yield PublishedSection(name, key, count, partial(known.held, unsure), known.optional, file_count)
 
-    def projects(self) -> "Iterator[PublishedProject]":
-        """Yield what the manifest records about projects, by name.
+    def projects(self, without: Collection[str] = ()) -> "Iterator[PublishedProject]":
+        """Yield what the manifest records about projects, by name, except these.
 
         Raises DestinationError at the end of a manifest that does not say all that the tree lists.
         """
         from mkindex.sources.published import PublishedProject  # here, since most builds keep nothing
 
         state = self._read_state()
-        stream = state.stream()
-        for extent, _, _ in state.sections:
-            record = manifest.read_optional(stream, extent)
-            yield PublishedProject(extent.name, record, lambda: True, partial(state.held, extent, ()))
-        if state.data:
-            refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
+        sections = [one for name, one in state.sections.items() if name not in without]
+        for section, record in zip(sections, self._executor.map(KnownSection.optional, sections), strict=True):
+            yield PublishedProject(section.name, record, lambda: True, section.held)
+        if state.data and not state.parts:
+            refuse_damaged(BytesIO(state.data), state.extents, f"{self.root}/{MANIFEST}")
+
+    def outlines(self) -> Mapping[str, UnreadProject]:
+        """Return the projects that need not be read, by name, as far as the manifest has their outlines.
+
+        Not one of which a file is retired, and may be due, and none after a writer died.
+        """
+        state = self._read_state()
+        if state.parts is None or self._intended:
+            return {}
+        return {
+            name: UnreadProject(
+                name=name,
+                files=(),
+                status=part.outline.status,
+                section_key=part.key,
+                outline=part.outline,
+                page_key=next(iter(part.outline.keys.values()), ""),
+            )
+            for name, part in state.parts.parts.items()
+            if name != ROOT_SECTION and part.key
+        }
 
     def root_lines(self) -> Sequence[bytes]:
         """Return what the manifest records about the whole tree."""
-        return next((section.lines() for section in self.sections() if section.name == ROOT_SECTION), ())
+        return self._read_state().root_lines
 
     def read(self, path: str, most: int, start: int = 0) -> bytes:
         """Return a file of the tree that is not larger than this, or a part of one; b"" if there is none.
@@ -156,12 +178,13 @@ class BucketDestination:
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours: nobody else has files at paths with their hash."""
-        return path in self._read_state().files
+        return path in self._read_state().files_at({path})
 
-    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+    def confirm(self, files: Sequence[tuple[str, int]]) -> Iterator[bool]:
         """Tell of each path and size whether pages name this file now, and an object of the size is there."""
         self._state = None  # another writer may have published since it was read
-        listed = self._read_state().listed_files
+        found = self._read_state().files_at({path for path, _ in files})
+        listed = {path for path, entry in found.items() if entry.retired is None}
         return self._executor.map(lambda file: file[0] in listed and self._has_size(*file), files)
 
     def _has_size(self, path: str, size: int) -> bool:
@@ -209,19 +232,12 @@ class BucketDestination:
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
                 # A writer that has the claim now may be about to delete objects that this manifest does not name.
                 self._is_overtaken = not self._claim.is_held and self._store.head(INTENT) is not None
-            etag, modified, data = (found.etag, found.modified, found.data) if found else ("", 0, b"")
-            self._state = BucketState(etag, modified, data, tuple(self._sections_of(data)))
+            try:
+                self._state = read_state(found, self._parts)
+            except manifest.NewerManifest as error:
+                where = f"{printable(self.root)}/{MANIFEST}"
+                raise DestinationError(f"{where} {error}: upgrade mkindex, or publish elsewhere") from error
         return self._state
-
-    def _sections_of(self, data: bytes) -> Iterator[tuple[Extent, str, int]]:
-        try:
-            for extent, lines in manifest.sections(BytesIO(data)):
-                yield extent, manifest.key(extent.name, lines), len(lines)
-        except manifest.NewerManifest as error:
-            where = f"{printable(self.root)}/{MANIFEST}"
-            raise DestinationError(f"{where} {error}: upgrade mkindex, or publish elsewhere") from error
-        except manifest.DamagedManifest:
-            pass
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -259,11 +275,13 @@ class BucketDestination:
             self._claim.check()
             list(self._executor.map(self._put_page, stage))
         self._claim.check()
-        if plan.has_changes:
-            self._put_manifest(plan, new_entries(files, pages))
+        outdated = self._put_manifest(plan, new_entries(files, pages)) if plan.has_changes else ()
         for _, entries in groupby(plan.deletes, key=attrgetter("stage")):
             self._claim.check()
             self._store.delete([key for entry in entries for key in self._keys(entry.path)])
+        if outdated:
+            self._claim.check()
+            self._store.delete(outdated)
         self._claim.release()
         self._intended = ()
         self._object_keys = ObjectKeys(self._store)
@@ -284,23 +302,27 @@ class BucketDestination:
         return self._is_overtaken
 
     def _is_replaced(self) -> bool:
-        """Tell whether the manifest was written again: with the same ETag if a file was added and removed meanwhile."""
-        there, state = self._store.head(MANIFEST), self._read_state()
-        return ((there.etag, there.modified) if there else ("", 0)) != (state.etag, state.modified)
+        """Tell whether the manifest was written again: no two have the same bytes."""
+        there = self._store.head(MANIFEST)
+        return (there.etag if there else "") != self._read_state().etag
 
-    def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:
+    def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> Sequence[str]:
+        """Write the manifest, after its new parts. Return the paths of parts that no reader needs any more."""
         state = self._read_state()
-        extents = [extent for extent, _, _ in state.sections]
-        before = state.stream() if extents else None
-        parts = manifest.encode(manifest_changes(plan, new), before, extents, plan.lines, plan.recorded)
-        data = b"".join(parts)
+        after = next_manifest(state, plan, new, self.root)
+        list(self._executor.map(lambda path: self._store.put(path, after.parts[path], HEADERS), after.parts))
+        self._claim.check()
         try:
-            self._store.put(MANIFEST, data, HEADERS, condition=state.etag or ABSENT)
+            self._store.put(MANIFEST, after.data, HEADERS, condition=state.etag or ABSENT)
         except Conflict as error:
             raise DestinationError(
                 f"{printable(self.root)}: another mkindex process published at the same time. Run again"
             ) from error
         self._state = None
+        if not self._claim.is_inherited or not after.kept:
+            return after.outdated
+        stray = (one.key for one in self._store.list(f"{PARTS_DIRECTORY}/"))  # of the writer that died, too
+        return [path for path in stray if path not in after.kept]
 
     def _upload(self, puts: Sequence[Put], advance: Advance) -> None:
         """Upload files and then siblings, which no reader can find yet."""

@@ -50,12 +50,18 @@ class Claim:
         self._lost = False
         self._writing = threading.Lock()
         self._stopped = threading.Event()
+        self._is_inherited = False
         self._is_refused = True  # whether the store refuses writes whose condition does not hold
 
     @property
     def is_exclusive(self) -> bool:
         """Whether the store has conditional writes. Without them, two writers can have the claim for a moment."""
         return self._is_refused and self._store.is_conditional
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it was that of a writer which died."""
+        return self._is_inherited
 
     @property
     def is_held(self) -> bool:
@@ -84,6 +90,7 @@ class Claim:
             if _is_left(found.data) or now - since > self._times.lease:
                 theirs = _decode(found.data, self._store.address)
                 if self._take_over(seen, theirs):
+                    self._is_inherited = True
                     return theirs
             elif now > deadline:
                 raise DestinationError(

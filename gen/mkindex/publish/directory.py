@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from io import FileIO
 from itertools import groupby
@@ -120,9 +120,9 @@ class DirectoryDestination:
         self._root_names = None
         return self._ownership.sections()
 
-    def projects(self) -> "Iterator[PublishedProject]":
-        """Yield what the manifest records about projects, by name."""
-        return self._ownership.projects()
+    def projects(self, without: Collection[str] = ()) -> "Iterator[PublishedProject]":
+        """Yield what the manifest records about projects, by name, except these."""
+        return (project for project in self._ownership.projects() if project.name not in without)
 
     def root_lines(self) -> Sequence[bytes]:
         """Return what the manifest records about the whole tree."""

@@ -33,6 +33,7 @@ class PublishedSection(NamedTuple):
     entry_count: int
     entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
     lines: Callable[[], Sequence[bytes]] = tuple  # the optional lines of the manifest
+    file_count: int | None = None  # of a project, the files that its pages name; None: count them
 
 
 class Put(NamedTuple):
@@ -155,8 +156,13 @@ def plan(
 
 
 def count_listed_files(destination: Destination) -> int:
-    """Return the number of files in a destination that its pages name. This reads the whole manifest."""
-    return sum(_is_listed_file(held.entry) for section in destination.sections() for held in section.entries())
+    """Return the number of files in a destination that its pages name. This reads the whole manifest of a directory."""
+    return sum(
+        sum(_is_listed_file(held.entry) for held in section.entries())
+        if section.file_count is None
+        else section.file_count
+        for section in destination.sections()
+    )
 
 
 def is_grown(destination: Destination) -> bool:

@@ -26,7 +26,8 @@ def _visible() -> Mapping[type, frozenset[str]]:
     from mkindex.hosts.server_config import ServerConfig
     from mkindex.site import views
 
-    projects = {"name", "files", "status", "releases", "offered_releases", "is_quarantined", "is_reserved", "newest"}
+    projects = {"name", "files", "file_count", "status", "releases", "offered_releases", "newest"}
+    projects |= {"is_quarantined", "is_reserved"}
     files = {"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"}
     usual = {"scheme", "host", "port", "usual_port", "is_usual_port"}
     servers = {*usual, "path", "origin", "index", "addresses", "digest"}

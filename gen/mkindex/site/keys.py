@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mkindex.model.files import Link
-from mkindex.model.index import Project
+from mkindex.model.index import Project, UnreadProject
 from mkindex.site.layout import Site
 from mkindex.spool import in_order
 from mkindex.tree.manifest import digest
@@ -15,6 +15,8 @@ def project_keys(projects: Mapping[str, Project], site: Site) -> dict[str, str]:
 
 
 def _project_key(project: Project, site: Site) -> str:
+    if isinstance(project, UnreadProject):
+        return project.page_key
     texts = [site.key, str(project.status)]
     is_placed = site.files_url is None
     for file in project.files:

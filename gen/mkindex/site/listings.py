@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.errors import Note, NotPublished
-from mkindex.model.index import Index, Project, parse_version
+from mkindex.model.index import Index, Project, UnreadProject, parse_version
 from mkindex.simple.writer import VariantIndex
 from mkindex.spool import by_name, in_order
 from mkindex.text import and_more, plural
@@ -30,25 +30,42 @@ class Listings(NamedTuple):
         return Index(projects=in_order(self.indexes[variant]))
 
 
-def list_projects(projects: Iterable[Project], variants: "Variants | None", *, all_names: bool = False) -> Listings:
+def list_projects(
+    projects: Iterable[Project], variants: "Variants | None", simple: str = "", *, all_names: bool = False
+) -> Listings:
     """Return what each index lists of these projects. Projects without variants are in all of them.
 
-    With `all_names`, the main index also has the projects of which it can list no file.
+    `simple` is the path of the main index. With `all_names`, that also has the projects of which it can list no file.
     """
     if variants is None:
         return Listings(indexes={None: by_name(projects)})
     indexes: dict[str | None, dict[str, Project]] = {None: {}}
-    parts = {project.name: (project, variants.split(project)) for project in projects}
+    parts = {project.name: (project, _split(project, variants)) for project in projects}
     names = sorted({name for _, own in parts.values() for name in own})
     indexes |= {name: {} for name in names}
     for project, own in parts.values():
-        main = variants.main(project) if own else project
-        if main.files or main.status or all_names:
+        main = _main(project, variants, simple) if own else project
+        if main and (main.file_count or main.status or all_names):
             indexes[None][project.name] = main
         for name in own or names:
             indexes[name][project.name] = own.get(name, project)
     own_projects = {name: [project for project, (_, own) in parts.items() if name in own] for name in names}
     return Listings(indexes=indexes, own=own_projects)
+
+
+def _split(project: Project, variants: "Variants") -> Mapping[str, Project]:
+    """Return what the index of each variant lists of a project."""
+    if not isinstance(project, UnreadProject):
+        return variants.split(project)
+    if not project.outline.in_variants:
+        return {}
+    listed = {variants.variant_at(root): project.listed_at(root) for root in project.outline.keys}
+    return {name: part for name, part in sorted(listed.items()) if name and part}
+
+
+def _main(project: Project, variants: "Variants", simple: str) -> Project | None:
+    """Return what the main index, at the path `simple`, lists of a project that has variants."""
+    return project.listed_at(simple) if isinstance(project, UnreadProject) else variants.main(project)
 
 
 def variant_indexes(listings: Listings, variants: "Variants | None", *, start: str) -> list[VariantIndex]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mkindex.closure.unlisted import unlisted
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import Index, Project
+from mkindex.model.index import Index, Project, UnreadProject
 from mkindex.model.wheel_variants import VariantsJson
 from mkindex.simple.writer import (
     PageDocument,
@@ -33,7 +33,7 @@ from mkindex.site.resources import (
     with_provenance,
     with_variants,
 )
-from mkindex.spool import by_name
+from mkindex.spool import StoredProjects, by_name
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     GENERATION_TXT,
@@ -121,7 +121,7 @@ def render(
 
     `lines`: what the manifest records about the whole tree. Raises NotPublished if two pages would have the same path.
     """
-    listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
+    listings = list_projects(index.projects, site.variants, site.simple(""), all_names=site.reserves_names)
     refuse_same_paths(listings, site.variants, site.simple(""))
     keys = {variant: project_keys(projects, site) for variant, projects in listings.indexes.items()}
     projects = by_name(index.projects) if site.variants else listings.indexes[None]
@@ -135,7 +135,12 @@ def render(
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
     roots = _roots(site, listings, legacy)
     knows_reserved = people is None and all(root.has_reserved for root in roots)
+    in_memory = () if isinstance(index.projects, StoredProjects) else index.projects
+    unread = {project.name: project for project in in_memory if isinstance(project, UnreadProject)}
     for name in projects:
+        if name in unread:
+            yield Section(name, unread[name].section_key, tuple)
+            continue
         # Projects may be on disk, so what follows reads one only if it must.
         is_reserved = not knows_reserved and projects[name].is_reserved
         own = [

@@ -32,6 +32,13 @@ class Request:
             return False
         return not self.versions or self.versions.contains(parse_version(file.version), prereleases=True)
 
+    def may_mean(self, project: str) -> bool:
+        """Tell whether files of a project can be requested, as far as its name tells."""
+        if self.project:
+            return project == self.project
+        start = canonicalize_name(re.split(r"[*?\[]", self.text, maxsplit=1)[0])
+        return start.startswith(project) or project.startswith(start)
+
 
 def parse_request(text: str) -> Request:
     """Parse a request. Raises ConfigError."""

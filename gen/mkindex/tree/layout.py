@@ -10,12 +10,12 @@ from mkindex.tree.manifest import (
     DamagedManifest,
     Stage,
     decode,
-    open_record,
     read,
     read_optional,
     sections,
 )
 from mkindex.tree.names import INDEX_JSON, SIMPLE_DIRECTORY
+from mkindex.tree.parts import open_manifest
 
 OPTIONS = b"options\t"  # of the root section: how the line with the options begins
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
@@ -36,7 +36,7 @@ def read_layout(path: str) -> Layout:
     Paths with unusual characters, which mkindex never writes, are ignored.
     """
     try:
-        with open_record(path) as stream:
+        with open_manifest(path) as stream:
             first = next(sections(stream), None)
             if first is None or first[0].name != ROOT_SECTION:
                 return Layout(has_manifest=True)

@@ -27,7 +27,9 @@ from typing import BinaryIO, NamedTuple, Protocol, Self
 from mkindex.tree.names import DOT_FILES
 
 ROOT_SECTION = ""  # of the pages that belong to no single project
-OPTIONAL_LINES = (b"files\t", b"grown\t", b"long\t", b"options\t", b"status\t", b"variants\t")  # how known ones begin
+TERMS = b"terms\t"  # of the root section in a bucket: a digest of what the pages of all projects are made by
+VARIANTS = b"variants\t"  # of the root section
+OPTIONAL_LINES = (b"files\t", b"grown\t", b"long\t", b"options\t", b"status\t", TERMS, VARIANTS)  # how known ones begin
 LIMITS = b"limits\t"  # of the root section: limits of time, as they were resolved. Alone they change no manifest
 GROWN = b"grown\t\n"  # of the root section: the tree has files that the sources of a build may lack
 
@@ -93,11 +95,11 @@ class Entry(NamedTuple):
         return self[:3]
 
 
-_FORMAT = 2
-_MANIFEST = b"mkindex manifest %d\n" % _FORMAT
+_FORMAT, IN_PARTS = 2, 3  # tree/parts.py has the other one
+FIRST_LINE = b"mkindex manifest %d\n" % _FORMAT
 _ANY_FORMAT = re.compile(rb"mkindex manifest ([1-9][0-9]{0,8})\n")
-_END = b"end %08x\n"
-_END_LENGTH = len(_END % 0)
+END = b"end %08x\n"
+END_LENGTH = len(END % 0)
 # The paths that mkindex publishes. Others, as in a manifest that someone made to have their files deleted, are damage.
 _FILE = rb"files/[0-9a-f]{2}/[0-9a-f]{62}/[A-Za-z0-9_][A-Za-z0-9._+!-]*"
 _PAGE = rb"(?!files/)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*|%b" % (
@@ -157,12 +159,12 @@ def encode(
     """
     touched: Iterable[Change] = (((name, _BEFORE_ENTRIES, ""), None) for name in sorted(recorded))
     changes = merge(changes, touched, key=itemgetter(0))
-    checksum = zlib.crc32(_MANIFEST)
-    yield _MANIFEST
+    checksum = zlib.crc32(FIRST_LINE)
+    yield FIRST_LINE
     for part in joined(_changed(changes, before, extents, optional)):
         checksum = zlib.crc32(part, checksum)
         yield part
-    yield _END % checksum
+    yield END % checksum
 
 
 def _changed(
@@ -256,7 +258,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
     refuse_newer(stream)
     length = _checked(stream)
     stream.seek(0)
-    if stream.readline() != _MANIFEST:
+    if stream.readline() != FIRST_LINE:
         raise DamagedManifest
     at = stream.tell()
     for name, lines in _by_name(each_line(stream, length)):
@@ -273,8 +275,8 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
 
 def is_whole(stream: BinaryIO, extents: Sequence[Extent]) -> bool:
     """Tell whether these are the extents of all sections of a manifest, and not of those before a damaged one."""
-    end = extents[-1].at + extents[-1].length if extents else len(_MANIFEST)
-    return stream.seek(0, os.SEEK_END) == end + _END_LENGTH
+    end = extents[-1].at + extents[-1].length if extents else len(FIRST_LINE)
+    return stream.seek(0, os.SEEK_END) == end + END_LENGTH
 
 
 def refuse_newer(stream: BinaryIO) -> None:
@@ -283,22 +285,24 @@ def refuse_newer(stream: BinaryIO) -> None:
     If the format is not newer, only the first line is read.
     """
     stream.seek(0)
-    first_line = _ANY_FORMAT.fullmatch(stream.readline(len(_MANIFEST) + 9))
+    first_line = _ANY_FORMAT.fullmatch(stream.readline(len(FIRST_LINE) + 9))
     if first_line and (number := int(first_line[1])) > _FORMAT:
         _checked(stream)  # one flipped bit turns a 2 into a 3
+        if number == IN_PARTS:
+            raise NewerManifest("is that of a bucket, in parts, which this version does not change in a directory")
         raise NewerManifest(f"was written by a newer mkindex (format {number}; this version reads {_FORMAT})")
 
 
 def _checked(stream: BinaryIO) -> int:
     """Return the length of a manifest without its checksum. Raises DamagedManifest if that does not match."""
-    length = stream.seek(0, os.SEEK_END) - _END_LENGTH
+    length = stream.seek(0, os.SEEK_END) - END_LENGTH
     if length > LARGEST:
         raise DamagedManifest
     stream.seek(0)
     checksum, left = 0, max(length, 0)
     while part := stream.read(min(left, 1 << 20)):
         checksum, left = zlib.crc32(part, checksum), left - len(part)
-    if left or stream.read() != _END % checksum:
+    if left or stream.read() != END % checksum:
         raise DamagedManifest
     return length
 

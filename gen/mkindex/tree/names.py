@@ -47,6 +47,7 @@ def is_legacy_page(path: str) -> bool:
 
 STATE_DIRECTORY = ".mkindex"
 MANIFEST = f"{STATE_DIRECTORY}/manifest"  # all paths that mkindex wrote
+PARTS_DIRECTORY = f"{STATE_DIRECTORY}/parts"  # of a divided manifest, in a bucket: each named by its sha256
 INTENT = f"{STATE_DIRECTORY}/intent"  # the paths that a run writes or deletes, while it does
 LOCK = f"{STATE_DIRECTORY}/lock"  # held by the process that writes
 TEMPORARY_DIRECTORY = f"{STATE_DIRECTORY}/tmp"  # noqa: S108 (of files that no reader may see yet)
