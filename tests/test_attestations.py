@@ -205,6 +205,19 @@ def test_add_keeps_provenance_and_remove_removes_it(wheels: Path, tmp_path: Path
     assert published(public) == {second: more}
 
 
+def test_changes_without_an_address_keep_the_names_of_provenance(wheels: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    data = attest(wheels / WHEEL)
+    publish(wheels, public, url=HOST, legacy_json=True)
+    before = read_tree(public)
+    wheel_in(tmp_path / "more", "demo", "2.0")
+    report = add(tmp_path / "more", public)
+    assert (report.notes, report.config.url) == ((), HOST)
+    assert named(public) == [(f"{HOST}/{path_of(data)}",) * 2, (None, None)]
+    remove(public, lambda file: file.version == "2.0")
+    assert {path: data for path, data in read_tree(public).items() if "2.0" not in path} == before
+
+
 def test_add_gives_provenance_to_a_published_file(wheels: Path, tmp_path: Path) -> None:
     publish(wheels, tmp_path / "public", url=HOST)
     data = attest(wheels / WHEEL)

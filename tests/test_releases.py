@@ -110,6 +110,9 @@ def test_all_parts_of_a_listing_are_read(
     forge.publish()
     assert run("github:me/a").status == 0
     assert listed(public) == [f"a-{number}.0-py3-none-any.whl" for number in range(1, 6)]
+    parts = ["per_page=100", "per_page=2&page=2", "per_page=2&page=3"]
+    unchanged = [f"GET 304 /api/repos/me/a/releases?{part}" for part in parts]
+    assert run("github:me/a").requests == [ASKED[0].replace("200", "304"), *unchanged]
     server.routes["/api/repos/me/a/releases"] = Reply(
         b"[]", headers={"Link": f'<{server.other_host_url}api?page=2>; rel="next"'}
     )

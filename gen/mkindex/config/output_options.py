@@ -104,8 +104,10 @@ class PublishingOptions(Options, heading=PUBLISHING):
     )
     url: str | None = option(
         None,
-        "Public address of the root of DEST, for the commands and configurations that are printed.",
+        "Public address of the root of DEST, for the commands and configurations that are printed, and for links that "
+        "must be absolute, as to attestations.",
         metavar="URL",
+        shapes=True,
     )
     grace: int = option(
         15 * 60,
