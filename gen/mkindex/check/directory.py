@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from mkindex.check.identify import Location
 from mkindex.check.observations import SeenDirectory, SeenProject
@@ -41,30 +42,44 @@ _PAGES = (INDEX_HTML, INDEX_JSON)
 _TOLERANCE_NS = 2_000_000_000  # a page may be this much older than its files: all are written in one go
 
 
-class DirectoryObserver:
-    """Collects which files pages name while projects are checked, then walks through the directory.
+class NamedFiles(NamedTuple):
+    """What the pages of a project say about the directory."""
 
-    Does nothing if the checked location is not a directory.
-    """
+    paths: set[str]  # of the files that they name
+    newer: list[tuple[str, str]]  # a page, and a file that is newer than it
+
+
+def find_named(location: Location, project: SeenProject) -> NamedFiles:
+    """Return the files that the pages of a project name."""
+    named, times = NamedFiles(set(), []), dict[str, int | None]()
+    for page in (project.html, project.json):
+        if page is None or page.reply.status != 200:
+            continue
+        urls = [entry.url for entry in page.entries if entry.url.startswith(location.fetcher.root)]
+        paths = [location.relative_path(url) for url in urls]
+        named.paths.update(paths)
+        path = location.relative_path(page.reply.url)
+        for one in paths:
+            if one not in times:  # most files are on two pages
+                times[one] = _written_ns(location.directory, one)
+        if (written := _written_ns(location.directory, path)) is not None:
+            latest = written + _TOLERANCE_NS
+            named.newer.extend((path, one) for one in paths if (times[one] or 0) > latest)
+    return named
+
+
+class DirectoryObserver:
+    """Collects which files pages name while projects are checked, then walks through the directory."""
 
     def __init__(self, location: Location) -> None:
         self._location = location
         self._listed: set[str] = set()  # paths
         self._newer_files: list[tuple[str, str]] = []
 
-    def add(self, project: SeenProject) -> None:
-        """Add the files that the pages of a project name."""
-        location = self._location
-        if not location.directory:
-            return
-        for page in (project.html, project.json):
-            if page is None or page.reply.status != 200:
-                continue
-            urls = [entry.url for entry in page.entries if entry.url.startswith(location.fetcher.root)]
-            paths = [location.relative_path(url) for url in urls]
-            self._listed.update(paths)
-            path = location.relative_path(page.reply.url)
-            self._newer_files += ((path, newer) for newer in _newer_files(location.directory, path, paths))
+    def add(self, named: NamedFiles) -> None:
+        """Add what the pages of a project name."""
+        self._listed |= named.paths
+        self._newer_files += named.newer
 
     def observe(self, projects: Collection[str], *, is_complete: bool) -> SeenDirectory:
         """Return the observations. `projects`: names on the root; `is_complete`: every project was added."""
@@ -115,7 +130,8 @@ def _walk(root: str) -> _Walked:
     real_root = os.path.realpath(root) + os.sep
     for path, entry in _below(root, ""):
         name = entry.name
-        walked.names.setdefault(unicodedata.normalize("NFC", path).casefold(), []).append(path)
+        plain = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+        walked.names.setdefault(plain, []).append(path)
         if entry.is_symlink() and not (os.path.realpath(entry.path) + os.sep).startswith(real_root):
             walked.outside_links.append((path, os.readlink(entry.path)))
         try:
@@ -228,16 +244,9 @@ def _difference(path: str, entry: Entry) -> str:
     return "" if same else "is not what mkindex wrote"
 
 
-def _newer_files(root: str, page: str, files: Collection[str]) -> Iterator[str]:
-    """Yield the files that were changed after the page that names them."""
+def _written_ns(root: str, path: str) -> int | None:
+    """Return when a file was last written, in nanoseconds; None if there is none."""
     try:
-        written = os.stat(os.path.join(root, page)).st_mtime_ns
+        return os.stat(os.path.join(root, path)).st_mtime_ns
     except OSError:
-        return
-    for file in files:
-        try:
-            changed = os.stat(os.path.join(root, file)).st_mtime_ns
-        except OSError:
-            continue
-        if changed > written + _TOLERANCE_NS:
-            yield file
+        return None

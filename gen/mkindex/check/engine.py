@@ -23,10 +23,11 @@ from mkindex.check.observations import Coverage, Level, ListedFile, SeenPage, Se
 from mkindex.check.offers import ClosureResult, Lookup, Offers, ProjectFiles
 from mkindex.check.options import CheckOptions
 from mkindex.check.pages import seen_root
+from mkindex.check.projects import CheckedProject, check_projects
 from mkindex.check.report import CheckReport
 from mkindex.check.roots import read_roots
 from mkindex.check.server import describe_server, observe_server
-from mkindex.check.walk import AHEAD, FileResult, ProjectLink, ProjectResult, Walk, list_projects
+from mkindex.check.walk import AHEAD, ProjectLink, Walk, list_projects
 from mkindex.check.why import explain, parse_requirement, project_page
 from mkindex.progress import Progress, no_progress
 from mkindex.simple.links import client_project_url, path_of
@@ -135,15 +136,13 @@ class _Totals:
     project: SeenProject | None = None  # the first that lists files, as a sample of how the server behaves
     file: ListedFile | None = None
 
-    def add(self, result: ProjectResult, files: list[FileResult]) -> None:
-        self.files += result.listed
-        self.inspected += sum(file.inspected for file in files)
-        self.read += sum(file.read for file in files)
-        pages = [page for page in (result.project.html, result.project.json) if page]
-        self.quarantined += not result.listed and any(page.status == "quarantined" for page in pages)
-        if result.listed and self.project is None:
-            self.project = result.project
-            self.file = result.files[0].entry if result.files else None
+    def add(self, checked: CheckedProject) -> None:
+        self.files += checked.listed
+        self.inspected += checked.inspected
+        self.read += checked.read
+        self.quarantined += checked.is_quarantined
+        if self.project is None and checked.sample:
+            self.project, self.file = checked.sample
 
     def seen_pages(self, location: Location) -> list[SeenPage]:
         """Return the pages of the root and of the first project, which show what the host is."""
@@ -159,13 +158,13 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
     findings = list(_root_findings(location, judge))
     projects = list(list_projects(location, options.project))
     with progress("checking", len(projects)) as advance:
-        for result, files in walk.results(projects):
-            totals.add(result, files)
-            findings += result.findings
-            findings += [finding for file in files for finding in file.findings]
-            observer.add(result.project)
-            if lookup:
-                lookup.offers.add(ProjectFiles(result.candidates, [file.needs for file in files]))
+        for checked in check_projects(walk, projects, options.connections):
+            totals.add(checked)
+            findings += checked.findings
+            if checked.named:
+                observer.add(checked.named)
+            if lookup and checked.offers:
+                lookup.offers.add(checked.offers)
             advance(1)
     if kind in ("index", "project", "flat") and not any(one.rule.severity == ERROR for one in findings):
         findings += judge.findings(_coverage(options, location, len(projects), totals), root)

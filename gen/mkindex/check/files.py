@@ -11,7 +11,6 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
 from mkindex.check.fetch import Fetcher
@@ -83,10 +82,13 @@ class FileInspector:
             url = f"{entry.url}{METADATA_SUFFIX}"
             sibling = self.fetcher.get_small(url, MAX_METADATA) if reads else self.fetcher.head(url)
             body = sibling.body
-            seen = replace(seen, sibling=sibling._replace(body=b""))
-            if reads and sibling.status == 200 and not sibling.broken:
-                digest = hashlib.sha256(body).hexdigest()
-                seen = replace(seen, sibling_sha256=digest, sibling_metadata=requirements(body))
+            is_read = reads and sibling.status == 200 and not sibling.broken
+            seen = replace(
+                seen,
+                sibling=sibling._replace(body=b""),
+                sibling_sha256=hashlib.sha256(body).hexdigest() if is_read else "",
+                sibling_metadata=requirements(body) if is_read else None,
+            )
         if entry.raw.get("gpg-sig") is True or entry.raw.get("data-gpg-sig") == "true":
             seen = replace(seen, signature=self.fetcher.head(f"{entry.url}.asc"))
         return seen
@@ -187,7 +189,7 @@ class FileInspector:
 
 
 def _can_be_fetched(entry: ListedFile, fetcher: Fetcher) -> bool:
-    scheme = urlsplit(entry.url).scheme if entry.url else ""
+    scheme = entry.url.partition(":")[0].lower()
     # A page on this machine may link to files relative to it. An absolute file: address could name
     # any file of the machine.
     return scheme in ("http", "https") or (fetcher.local and scheme == "file" and not entry.link.startswith("file:"))

@@ -1,6 +1,15 @@
-"""The meaning of version specifiers."""
+"""The meaning of versions and of version specifiers."""
+
+from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_version
+
+
+@lru_cache(maxsize=4096)
+def canonical_version(version: str) -> str:
+    """Return the same text for equal versions. Projects share most of theirs."""
+    return canonicalize_version(version)
 
 
 def same_specifiers(one: str, other: str) -> bool:

@@ -22,6 +22,8 @@ from mkindex.check.unsent import unsent_page
 from mkindex.check.variants import VariantText, variant_text, variants_on, with_texts
 from mkindex.simple.links import client_project_url
 
+_SERVERS = ("http:", "https:")
+_LARGE = 1 << 28  # bytes of the files of a project, from which on threads share them better than processes
 AHEAD = 2  # for each connection: projects whose pages are fetched, and projects whose files are inspected
 
 
@@ -124,6 +126,17 @@ class Walk:
             inspect_files()
         while inspecting:
             yield finish()
+
+    def check_here(self, link: ProjectLink) -> tuple[ProjectResult, list[FileResult]] | None:
+        """Check a project of a directory in this thread; None if that would wait for servers, or for large files."""
+        if link.linked_url.startswith(_SERVERS):
+            return None
+        result = self._check_project(link)
+        entries = [file.entry for file in result.files]
+        if any(entry.url.startswith(_SERVERS) for entry in entries) or sum(e.size or 0 for e in entries) > _LARGE:
+            return None
+        files = [self._check_file(file) for file in result.files]
+        return (self._with_variants(result, files) if result.variants else result), files
 
     def _check_project(self, link: ProjectLink) -> ProjectResult:
         location, judge = self.location, self.judge

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
@@ -114,6 +115,7 @@ def name_at_end(url: str) -> str:
     return filename_in(url.partition("?")[0].rstrip("/"))
 
 
+@lru_cache(maxsize=1024)
 def path_of(url: str) -> str:
     """Return the path on this machine of a `file:` URL."""
     if os.name == "nt":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
@@ -11,6 +11,7 @@ from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.specifiers import same_specifiers
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.distributions.specifiers import why_unusable
+from mkindex.model.index import parse_version
 from mkindex.text import redact
 
 _COMPARED = ("name", "version", "requires_python", "requires_dist", "extras")
@@ -260,7 +261,7 @@ def metadata_name(file: SeenFile) -> Iterator[Violation]:
 
 def _same_version(one: str, other: str) -> bool:
     try:
-        return Version(one) == Version(other)
+        return parse_version(one) == parse_version(other)
     except InvalidVersion:
         return False
 

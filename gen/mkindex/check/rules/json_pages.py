@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.utils import canonicalize_name, canonicalize_version
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
 from mkindex.check.json_pages import type_name
 from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.specifiers import canonical_version
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.simple.links import clean_upload_time
 from mkindex.text import plural
@@ -129,9 +130,9 @@ def versions(page: SeenPage) -> Iterator[Violation]:
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         yield Violation("has no array `versions`")
     else:
-        known = {canonicalize_version(one) for one in listed}  # equal versions may be spelled differently
+        known = {canonical_version(one) for one in listed}  # equal versions may be spelled differently
         of_files = {version for entry in page.entries if (version := _version_of(entry, page.project))}
-        missing = sorted(version for version in of_files if canonicalize_version(version) not in known)
+        missing = sorted(version for version in of_files if canonical_version(version) not in known)
         if missing:
             yield Violation(f"`versions` lacks {', '.join(missing[:_SHOWN])}, although there are files of it")
         if len(known) < len(listed):

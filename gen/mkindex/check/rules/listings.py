@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from packaging.utils import canonicalize_name, canonicalize_version
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.specifiers import canonical_version
 from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
 from mkindex.distributions.specifiers import why_unusable
 from mkindex.model.wheel_variants import VARIANTS_JSON
@@ -70,7 +71,7 @@ def duplicate_file(page: SeenPage) -> Iterator[Violation]:
     for entry in page.entries:
         try:
             name, version, rest = parse_filename(entry.filename)
-            key: tuple[str, ...] = (name, canonicalize_version(version), rest)  # 1.0 and 1.0.0 are equal
+            key: tuple[str, ...] = (name, canonical_version(version), rest)  # 1.0 and 1.0.0 are equal
         except ValueError:
             key = (entry.filename,)
         first = known.setdefault(key, entry)
