@@ -37,6 +37,8 @@ from mkindex.tree.names import (
 from mkindex.tree.parts import open_manifest
 from mkindex.web.bodies import MAX_PAGE
 
+# "Do not use the following reserved names for the name of a file": also with an extension (Microsoft, Naming Files).
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = (INDEX_HTML, INDEX_JSON)
 _TOLERANCE_NS = 2_000_000_000  # a page may be this much older than its files: all are written in one go
@@ -108,6 +110,7 @@ class DirectoryObserver:
             manifest_errors=manifest_errors,
             outside_links=tuple(walked.outside_links),
             collisions=tuple(tuple(sorted(paths)) for paths in walked.names.values() if len(paths) > 1),
+            devices=tuple(walked.devices),
             unreadable=tuple(walked.unreadable),
             newer_files=tuple(self._newer_files),
         )
@@ -121,6 +124,7 @@ class _Walked:
     distributions: list[tuple[str, tuple[int, int]]] = field(default_factory=list)  # with device and inode
     leftovers: list[str] = field(default_factory=list)
     outside_links: list[tuple[str, str]] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)  # paths, by their form on some file systems
 
@@ -132,6 +136,8 @@ def _walk(root: str) -> _Walked:
         name = entry.name
         plain = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
         walked.names.setdefault(plain, []).append(path)
+        if name.partition(".")[0].lower() in _DEVICES:
+            walked.devices.append(path)
         if entry.is_symlink() and not (os.path.realpath(entry.path) + os.sep).startswith(real_root):
             walked.outside_links.append((path, os.readlink(entry.path)))
         try:

@@ -225,6 +225,7 @@ class SeenDirectory:
     manifest_errors: tuple[tuple[str, str], ...] = ()  # path, and how it differs from the manifest of mkindex
     outside_links: tuple[tuple[str, str], ...] = ()  # symlinks out of the directory: path and target
     collisions: tuple[tuple[str, ...], ...] = ()  # paths that are one path on some file systems
+    devices: tuple[str, ...] = ()  # paths whose last name is that of a device on Windows
     unreadable: tuple[tuple[str, str], ...] = ()  # path and mode
     newer_files: tuple[tuple[str, str], ...] = ()  # a page, and a file that is newer than it
 

@@ -285,6 +285,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         LOCAL,
     ),
     Mutation("names that differ in case", "case-collision", add_names_differing_in_case, BOTH_FORMS, LOCAL),
+    Mutation(
+        "a name that Windows reserves",
+        "windows-name",
+        lambda v: (v.file(OLD).parent / "Aux.txt").write_text("x"),
+        BOTH_FORMS,
+        LOCAL,
+    ),
     Mutation("a file that a server cannot read", "unreadable", lambda v: v.file(NEW).chmod(0o600), BOTH_FORMS, LOCAL),
     Mutation(
         "a file newer than its page",

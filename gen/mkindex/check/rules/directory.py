@@ -112,3 +112,16 @@ def page_older(directory: SeenDirectory) -> Iterator[Violation]:
     """No page is older than the files that it lists."""
     for page, file in directory.newer_files:
         yield Violation("is newer than its page", file=file, page=page)
+
+
+@rule(
+    SeenDirectory,
+    "windows-name",
+    NOTE,
+    impact="On Windows, the path means a device: a copy of the tree there lacks it.",
+    fix="Serve the tree from another system. If the project is yours, give it another name.",
+)
+def windows_name(directory: SeenDirectory) -> Iterator[Violation]:
+    """No path has the name of a device of Windows (con, aux, nul, com1 …)."""
+    for path in directory.devices:
+        yield Violation("is the name of a device on Windows", page=path)
