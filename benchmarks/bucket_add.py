@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from benchmarks.corpus import tiny_wheel
@@ -100,8 +99,10 @@ def main() -> None:
     found = store.get(MANIFEST, most=1 << 20)
     assert found
     extents = [extent for extent, _ in manifest.sections(io.BytesIO(found.data))]
-    optional = {_name(number): partial(_lines, number) for number in range(1, projects)}
-    data = b"".join(manifest.encode(_entries(projects), io.BytesIO(found.data), extents, optional))
+    numbers = {_name(number): number for number in range(1, projects)}
+    data = b"".join(
+        manifest.encode(_entries(projects), io.BytesIO(found.data), extents, lambda name: _lines(numbers[name]))
+    )
     store.put(MANIFEST, data, Headers("text/plain", ""))
     _add(_name(7), "2.0")  # which writes all pages, since their keys were made, and divides the manifest
     size, before = len(data), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -18,7 +18,7 @@ from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS
 from mkindex.site.layout import Site
-from mkindex.site.resources import PageResource
+from mkindex.site.resources import Page
 from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, write_files
 from support.growing import add, cold_union
@@ -589,11 +589,7 @@ def test_the_key_of_a_page_does_not_depend_on_the_host() -> None:
     project = make_index(shelf.file("a-1.0-py3-none-any.whl"))
     sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())
     keys = [
-        {
-            one.path: one.key
-            for one in render_resources(project, site)
-            if isinstance(one, PageResource) and one.path in PLAIN
-        }
+        {one.path: one.key for one in render_resources(project, site) if isinstance(one, Page) and one.path in PLAIN}
         for site in sites
     ]
     assert {path for one in keys for path in one if one[path] != keys[1][path]} == {".nojekyll"}

@@ -15,14 +15,14 @@ from mkindex.publish.memory import MemoryDestination
 from mkindex.publish.plan import Destination, FileChanged, HeldEntry, Plan, PublishedSection, Put, plan
 from mkindex.site.layout import Site
 from mkindex.site.render import render
-from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
+from mkindex.site.resources import FileResource, Page, PageResource, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from support.index_values import FakeFiles, group_sections, make_index, render_resources
 from support.trees import is_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mkindex.model.files import File
 
@@ -32,7 +32,7 @@ NOON = 43_200
 fake_files = FakeFiles()
 WHEEL = fake_files.file("demo-1.0-py3-none-any.whl")
 PLACED, METADATA = FileResource.of(WHEEL), SiblingResource.of(WHEEL)
-PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, PageResource)]
+PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, Page)]
 BYTES = fake_files.read(PLACED)
 
 
@@ -93,10 +93,20 @@ def test_a_page_is_not_rendered_if_its_key_is_unchanged() -> None:
     assert make_plan([after], memory(before)) == Plan(unchanged=1)
 
 
+class Unmade:
+    """The source of a section of which nothing may be made."""
+
+    def resources(self, name: str, /) -> Iterable[Resource]:
+        raise AssertionError(name)
+
+    def lines(self, _name: str, /) -> Sequence[bytes]:
+        return ()
+
+
 def test_no_resource_is_made_if_the_key_of_its_section_is_unchanged() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
     destination = memory(*before)
-    wanted = [section._replace(resources=fail) for section in group_sections(before)]
+    wanted = [section._replace(source=Unmade()) for section in group_sections(before)]
     assert plan(wanted, destination, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 

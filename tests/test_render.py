@@ -19,7 +19,7 @@ from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
 from mkindex.site.layout import Site
 from mkindex.site.render import render
-from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
+from mkindex.site.resources import FileResource, Page, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON
@@ -41,7 +41,7 @@ site = partial(Site, templates=TEMPLATES)
 
 
 def pages(resources: Iterable[Resource]) -> dict[str, bytes]:
-    return {resource.path: resource.render() for resource in resources if isinstance(resource, PageResource)}
+    return {resource.path: resource.render() for resource in resources if isinstance(resource, Page)}
 
 
 # --- any index ------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
         else:
             links, files = [], html_entries(page)
         for link in links:
-            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + INDEX_HTML], PageResource)
+            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + INDEX_HTML], Page)
         for file in files:
             if site.files_url is not None:
                 assert file["url"] == site.files_url + quote(file["filename"], safe="")
@@ -216,7 +216,7 @@ def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site)
 def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
     other = data.draw(st.one_of(indexes(), st.just(index)))
     before, after = (
-        {r.path: r for r in render_resources(made, site) if isinstance(r, PageResource)} for made in (index, other)
+        {r.path: r for r in render_resources(made, site) if isinstance(r, Page)} for made in (index, other)
     )
     for path in before.keys() & after.keys():
         if before[path].render() != after[path].render():
@@ -418,7 +418,7 @@ def test_a_directory_whose_name_is_not_unicode_is_linked_by_its_bytes(tmp_path: 
 def test_the_path_of_a_file_and_its_metadata_contains_its_hash() -> None:
     wheel = fake_files.file("demo-1.0+cpu-py3-none-any.whl")
     resources = render_resources(make_index(wheel), site())
-    assert [resource for resource in resources if not isinstance(resource, PageResource)] == [
+    assert [resource for resource in resources if not isinstance(resource, Page)] == [
         FileResource.of(wheel),
         SiblingResource.of(wheel),
     ]
@@ -456,11 +456,11 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     own.parent.mkdir(exist_ok=True)
     text = (SHIPPED / name).read_text()
     own.write_text(text.replace("<a ", "<a id=own ").replace("</title>", "!</title>"))
-    before = {r.path: r for r in render_resources(DEMO, site(links=True)) if isinstance(r, PageResource)}
+    before = {r.path: r for r in render_resources(DEMO, site(links=True)) if isinstance(r, Page)}
     after = {
         r.path: r
         for r in render_resources(DEMO, Site(links=True, templates=Templates(tmp_path)))
-        if isinstance(r, PageResource)
+        if isinstance(r, Page)
     }
     assert {path for path in before if before[path].render() != after[path].render()} == MADE_FROM[name]
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}

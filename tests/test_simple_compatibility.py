@@ -25,7 +25,7 @@ from mkindex.simple.media_types import JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.simple.roots import ProjectLink
 from mkindex.site.layout import Site
-from mkindex.site.resources import PageResource as Rendered
+from mkindex.site.resources import Page as Rendered
 from mkindex.site.templates import Templates
 from mkindex.tree.names import INDEX_HTML as HTML_PAGE
 from mkindex.tree.names import INDEX_JSON as JSON_PAGE

@@ -25,6 +25,7 @@ from mkindex.text import printable
 # Files. Systems without pread(), such as Windows, keep all of them.
 MOST_IN_MEMORY = 50_000 if hasattr(os, "pread") else sys.maxsize
 _PART = 1 << 18  # bytes that are read or written at a time
+_DIGEST = 16  # bytes
 _LENGTH = 4  # bytes before each value, that say how long it is
 
 _Group = tuple[str, list[File]]  # a project, and files of it
@@ -102,12 +103,12 @@ class StoredProjects(Sequence[Project]):
         from array import array  # here, since most indexes stay in memory
 
         self._disk = _Disk()
-        self._names: list[str] = []
+        self.names: list[str] = []
         self._starts = array("q")
         self._last: tuple[int, Project] | None = None  # HTML and JSON of a project are rendered in turn
         files = size = 0
         for project in projects:
-            self._names.append(project.name)
+            self.names.append(project.name)
             self._starts.append(self._disk.end)
             packed = list(map(_packed, project.files))
             self._disk.append((project.name, packed, None if project.status is None else tuple(project.status)))
@@ -118,10 +119,10 @@ class StoredProjects(Sequence[Project]):
     @property
     def by_name(self) -> Mapping[str, Project]:
         """These projects by name. It is not kept: with a cycle of references, the file would stay for some time."""
-        return _ByName(self._names, self)
+        return _ByName(self.names, self)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     @overload
     def __getitem__(self, index: int) -> Project: ...
@@ -145,7 +146,7 @@ class StoredProjects(Sequence[Project]):
     def _project(self, number: int, value: _Value) -> Project:
         _, files, status = value
         return Project(
-            name=self._names[number],  # the same text, not a copy
+            name=self.names[number],  # the same text, not a copy
             files=tuple(map(_unpacked, files)),
             status=None if status is None else ProjectStatus(*status),
         )
@@ -178,9 +179,41 @@ def by_name(projects: Iterable[Project]) -> Mapping[str, Project]:
     return {project.name: project for project in projects}
 
 
+class _DigestByName(Mapping[str, str]):
+    """A digest for each project, by its name, in sixteen bytes."""
+
+    def __init__(self, names: Sequence[str], digests: Iterable[str]) -> None:
+        self._names = names
+        self._digests = b"".join(map(bytes.fromhex, digests))
+
+    def __getitem__(self, name: str) -> str:
+        number = bisect_left(self._names, name)
+        if number == len(self._names) or self._names[number] != name:
+            raise KeyError(name)
+        return self._digests[number * _DIGEST : (number + 1) * _DIGEST].hex()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def with_digests(projects: Mapping[str, Project], digests: Iterable[str]) -> Mapping[str, str]:
+    """Return the digests of projects, given in their order, by the name of the project."""
+    if isinstance(projects, _ByName):
+        return _DigestByName(tuple(projects), digests)
+    return dict(zip(projects, digests, strict=True))
+
+
 def in_order(projects: Mapping[str, Project]) -> Sequence[Project]:
     """Return the projects that `by_name` returned as they were."""
     return projects.projects if isinstance(projects, _ByName) else tuple(projects.values())
+
+
+def names_of(projects: Iterable[Project]) -> Sequence[str]:
+    """Return the names of projects, without reading those that are on disk."""
+    return projects.names if isinstance(projects, StoredProjects) else [project.name for project in projects]
 
 
 def totals(projects: Iterable[Project]) -> Totals:

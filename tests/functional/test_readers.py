@@ -22,7 +22,7 @@ from unearth.link import Link
 
 from mkindex.model.index import Index, Project, ProjectStatus
 from mkindex.site.layout import Site
-from mkindex.site.resources import PageResource
+from mkindex.site.resources import Page
 from support.index_values import FakeFiles, make_index, render_resources
 from support.wheels import write_sdist, write_wheel
 
@@ -259,7 +259,7 @@ REASON = 'broken: "quoted" <b>&amp;</b> d\u00e9j\u00e0 \u202evu'
 
 
 def pages_of(made: Index) -> Pages:
-    return {part.path: part.render() for part in render_resources(made, Site()) if isinstance(part, PageResource)}
+    return {part.path: part.render() for part in render_resources(made, Site()) if isinstance(part, Page)}
 
 
 @pytest.mark.parametrize("reader", READERS)

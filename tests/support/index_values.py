@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
@@ -14,11 +13,11 @@ from mkindex.check.observations import ListedFile
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, assemble
 from mkindex.site.render import render
-from mkindex.site.resources import PageResource, Section
+from mkindex.site.resources import Page, Section
 from mkindex.tree.manifest import section_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mkindex.site.layout import Site
     from mkindex.site.resources import FileResource, Resource, SiblingResource
@@ -86,9 +85,21 @@ def group_sections(resources: Iterable[Resource]) -> list[Section]:
     made = []
     for name, some in groupby(sorted(resources, key=attrgetter("section")), key=attrgetter("section")):
         each = sorted(some, key=lambda resource: (resource.stage, resource.path))
-        key = section_key((one.path, one.key) for one in each if isinstance(one, PageResource))
-        made.append(Section(name, key, partial(list, each)))
+        key = section_key((one.path, one.key) for one in each if isinstance(one, Page))
+        made.append(Section(name, key, GivenResources(each)))
     return made
+
+
+class GivenResources(NamedTuple):
+    """The source of a section with these resources."""
+
+    given: Sequence[Resource]
+
+    def resources(self, _name: str, /) -> Sequence[Resource]:
+        return self.given
+
+    def lines(self, _name: str, /) -> Sequence[bytes]:
+        return ()
 
 
 def make_index(*files: File) -> Index:

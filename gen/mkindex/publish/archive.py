@@ -6,7 +6,6 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from io import BufferedReader, BytesIO
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
@@ -64,14 +63,14 @@ def _read_manifest(root: Root) -> tuple[list[Entry], bytes]:
     files, and no limits of time, which may be those of an earlier build.
     """
     entries: list[Entry] = []
-    optional: dict[str, Callable[[], list[bytes]]] = {}
+    optional: dict[str, list[bytes]] = {}
     with root.open(MANIFEST) as stream:
         for extent, lines in [*sections(stream)]:
             found = decode(extent.name, lines)
             entries += [entry._replace(fingerprint="") for entry in found if entry.retired is None]
-            known = [line for line in read_optional(stream, extent) if line.startswith(OPTIONAL_LINES)]
-            optional[extent.name] = partial(list, known)
-    return entries, b"".join(encode(((entry.position, entry) for entry in entries), optional=optional))
+            found_lines = read_optional(stream, extent)
+            optional[extent.name] = [line for line in found_lines if line.startswith(OPTIONAL_LINES)]
+    return entries, b"".join(encode(((entry.position, entry) for entry in entries), optional=optional.__getitem__))
 
 
 def _write_tar(root: Root, entries: Sequence[Entry], manifest: bytes, file: IO[bytes]) -> None:

@@ -32,7 +32,7 @@ from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.rendered import RenderedPage, intended_entries, new_entries, render_pages
 from mkindex.publish.staging import made_bytes
-from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
+from mkindex.site.resources import FileResource, Page, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.stores.objects import ABSENT, Conflict, LargeObject, MissingObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
@@ -251,7 +251,7 @@ class BucketDestination:
             if not (plan.has_changes or self._claim.is_held or self._is_overtaken):
                 before_commit()
                 return Applied()
-            files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
+            files = [put for put in plan.puts if not isinstance(put.resource, Page)]
             with suppress(StoreError):  # it may not be permitted
                 self._store.abort_uploads(f"{FILES_DIRECTORY}/", silent_for=self._waiting.patience)  # of dead writers
             with self._progress("uploading", sum(map(_size, files))) as advance:

@@ -45,10 +45,13 @@ def next_manifest(state: BucketState, plan: Plan, new: Iterable[tuple[Position, 
     """Return the manifest of the tree at the address `root` after a plan."""
     changes = manifest_changes(plan, new)
     run = uuid.uuid4().hex  # so that no two manifests are the same, even if one undoes the other
-    root_lines = plan.lines[ROOT_SECTION]() if ROOT_SECTION in plan.lines else state.root_lines
+    root_lines = plan.lines(ROOT_SECTION) or state.root_lines
     outline = _Outlines(root, variants_in(root_lines)).of
     if state.parts is None:
-        lines = {**plan.lines, ROOT_SECTION: lambda: _with_run(root_lines, run)}
+
+        def lines(name: str) -> Sequence[bytes]:
+            return plan.lines(name) if name != ROOT_SECTION else _with_run(root_lines, run)
+
         before = BytesIO(state.data) if state.sections else None
         recorded = {*plan.recorded, ROOT_SECTION}
         data = b"".join(manifest.encode(changes, before, state.extents, lines, recorded))

@@ -4,8 +4,10 @@ import errno
 import hashlib
 import os
 import stat
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from heapq import merge
 from io import FileIO
 from itertools import groupby
 from operator import attrgetter
@@ -22,7 +24,7 @@ from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.signals import signals_delayed
-from mkindex.publish.staging import Outcome, Staging, UnplacedPut
+from mkindex.publish.staging import Outcome, Outcomes, Staging, UnplacedPut
 from mkindex.site.resources import FileResource
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
@@ -218,7 +220,7 @@ class DirectoryDestination:
                 pages = staging.stage_pages(plan.puts)
                 self._write_own(INTENT, intent.encode(self._ownership.intend(_intent(plan, pages))))
                 self._disk.flush_directory("")  # the directory of the intent may be new
-                outcomes = [*staging.stage_files(plan.puts, place_new_files=place_new_files), *pages]
+                outcomes = Outcomes(staging.stage_files(plan.puts, place_new_files=place_new_files), pages)
                 self._disk.sync()
                 before_commit()
                 with signals_delayed():
@@ -235,16 +237,16 @@ class DirectoryDestination:
                         self._withdraw([path for path in files if self._disk.at(path) != foreign], unfinished)
                 raise
         return Applied(
-            written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes),
-            links=tuple(self._links(plan.puts, outcomes)) if self._hardlink else (),
+            written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes.each()),
+            links=tuple(self._links(plan.puts, outcomes.files)) if self._hardlink else (),
         )
 
-    def _publish(self, plan: Plan, outcomes: Sequence[Outcome], staging: Staging) -> None:
-        temporary = [
+    def _publish(self, plan: Plan, outcomes: Outcomes, staging: Staging) -> None:
+        temporary = (
             number
-            for number, outcome in enumerate(outcomes)
+            for number, outcome in enumerate(outcomes.each())
             if isinstance(outcome, UnplacedPut) and outcome.is_temporary
-        ]
+        )
         # Without a sync after each stage, a power failure could keep a page and lose what it names.
         for _, numbers in groupby(temporary, key=lambda number: plan.puts[number].resource.stage):
             made = ""
@@ -284,18 +286,18 @@ class DirectoryDestination:
             digest=self.digest,
         )
 
-    def _links(self, puts: Iterable[Put], outcomes: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
+    def _links(self, puts: Iterable[Put], outcomes: Sequence[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         """Yield the hard-linked artifacts, with their fingerprints right after they were linked.
 
         A later fingerprint could be that of other bytes.
         """
-        for put, outcome in zip(puts, outcomes, strict=True):
+        for put, outcome in zip(puts, outcomes, strict=False):  # the files are the first puts
             if isinstance(put.resource, FileResource) and isinstance(outcome, str):
                 artifact, fingerprint = put.resource.file.local, Fingerprint.parse(outcome)
                 if fingerprint and fingerprint.inode == artifact.fingerprint.inode:  # otherwise it was cloned
                     yield artifact, fingerprint
 
-    def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
+    def _changes(self, plan: Plan, outcomes: Outcomes) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""
         for position, entry in manifest_changes(plan, _new_entries(plan, outcomes)):
             if entry is None or entry.fingerprint:
@@ -373,11 +375,13 @@ def _intent(plan: Plan, pages: Sequence[UnplacedPut]) -> Iterator[Entry]:
     yield from plan.deletes
 
 
-def _new_entries(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
+def _new_entries(plan: Plan, outcomes: Outcomes) -> Iterator[tuple[Position, Entry]]:
     """Yield the entries of the puts, in the order of the manifest."""
-    # The puts of each section are already in this order.
-    for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
-        resource, outcome = plan.puts[number].resource, outcomes[number]
+    # The puts of each stage are already in this order.
+    ends = [bisect_right(plan.puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
+    of_stages = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    for number in merge(*of_stages, key=lambda number: plan.puts[number].resource.section):
+        resource, outcome = plan.puts[number].resource, outcomes.of(number)
         if isinstance(outcome, str):
             entry = Entry.of(resource, resource.key, outcome)
         else:

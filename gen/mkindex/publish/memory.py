@@ -10,7 +10,7 @@ from mkindex.errors import nothing
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
 from mkindex.site.resources import (
     FileResource,
-    PageResource,
+    Page,
     ProvenanceResource,
     Resource,
     SiblingResource,
@@ -69,7 +69,7 @@ class MemoryDestination:
         return Applied(written=written)
 
     def _bytes(self, resource: Resource) -> bytes:
-        if isinstance(resource, PageResource):
+        if isinstance(resource, Page):
             return resource.render()
         if isinstance(resource, VariantsResource | ProvenanceResource):
             return resource.content()

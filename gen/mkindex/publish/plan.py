@@ -1,17 +1,19 @@
 """Plans: the writes and deletes after which a destination holds exactly the wanted resources."""
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.model.wheel_variants import VARIANTS_JSON
-from mkindex.site.resources import FileResource, PageResource, Resource, Section
+from mkindex.site.resources import FileResource, Page, PageResource, Resource, Section
 from mkindex.text import and_more
-from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage
+from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage, no_lines
 from mkindex.tree.names import PROVENANCE_SUFFIX
 
 W = TypeVar("W")
@@ -60,7 +62,7 @@ class Plan:
     unlisted_filenames: tuple[str, ...] = ()  # of the files in the destination that their pages name no longer
     foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
     edited: tuple[Entry, ...] = ()  # of pages that are not needed any more, and stay because someone changed them
-    lines: OptionalLines = field(default_factory=dict, compare=False)  # of the sections that change
+    lines: OptionalLines = field(default=no_lines, compare=False)  # of the sections that change
     recorded: frozenset[str] = frozenset()  # sections whose lines differ from those in the manifest
 
     @property
@@ -150,7 +152,7 @@ def plan(
         unlisted_filenames=tuple(sorted({_filename(entry) for entry in unlisted if _is_listed_file(entry)})),
         foreign_pages=tuple(foreign_pages),
         edited=tuple(edited),
-        lines={section.name: section.lines for section in difference.changed},
+        lines=partial(_lines_of, difference.changed),
         recorded=frozenset(difference.recorded),
     )
 
@@ -209,6 +211,12 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
             elif held is not None:
                 difference.unlisted.append(held)
     return difference
+
+
+def _lines_of(sections: Sequence[Section], name: str) -> Sequence[bytes]:
+    """Return the lines of the section of that name; () if it is not among `sections`, which are ordered by name."""
+    at = bisect_left(sections, name, key=attrgetter("name"))
+    return sections[at].lines() if at < len(sections) and sections[at].name == name else ()
 
 
 def _known(lines: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -317,7 +325,7 @@ def _deletion_time(entry: Entry, now: int, grace: int) -> int:
 
 def _expected_sha256(resource: Resource, held: HeldEntry | None) -> str | None:
     """Return the sha256 that the file of a resource has if it is up to date, or None if only rendering would tell."""
-    if not isinstance(resource, PageResource):
+    if not isinstance(resource, Page):
         return resource.key
     if held is None:
         return hashlib.sha256(resource.render()).hexdigest()

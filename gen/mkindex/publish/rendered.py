@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mkindex.publish.plan import Plan, Put
-from mkindex.site.resources import PageResource
+from mkindex.site.resources import Page
 from mkindex.tree.manifest import Entry, Position
 
 
@@ -27,7 +27,7 @@ def render_pages(puts: Sequence[Put]) -> list[RenderedPage]:
     """Render pages."""
     pages = []
     for put in puts:
-        assert isinstance(put.resource, PageResource)
+        assert isinstance(put.resource, Page)
         data = put.resource.render()
         pages.append(RenderedPage(put, data, hashlib.sha256(data).hexdigest()))
     return pages

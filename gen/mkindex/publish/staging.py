@@ -7,9 +7,10 @@ import errno
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import FileIO
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint, fingerprint_text
@@ -17,7 +18,7 @@ from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
-from mkindex.site.resources import FileResource, PageResource, ProvenanceResource, SiblingResource, VariantsResource
+from mkindex.site.resources import FileResource, Page, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PAGE = 5  # small files are written in the time that one page takes
 _SECOND = 1_000_000_000  # nanoseconds
+_PAGE_LENGTH = 33  # bytes: a sha256, and whether there is a temporary file
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # a hard link is not possible here
 
 
@@ -39,6 +41,46 @@ class UnplacedPut(NamedTuple):
 
 # What became of a put. There may be 100,000 files that are written to their path: for these, it is their fingerprint.
 Outcome = str | UnplacedPut
+
+
+class StagedPages(Sequence[UnplacedPut]):
+    """What became of pages, in 33 bytes for each: there may be a million."""
+
+    def __init__(self, outcomes: Iterable[UnplacedPut]) -> None:
+        self._data = bytearray()
+        for sha256, is_temporary in outcomes:
+            self._data += bytes.fromhex(sha256)
+            self._data.append(is_temporary)
+
+    def __len__(self) -> int:
+        return len(self._data) // _PAGE_LENGTH
+
+    @overload
+    def __getitem__(self, index: int) -> UnplacedPut: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[UnplacedPut]: ...
+    def __getitem__(self, index: int | slice) -> UnplacedPut | list[UnplacedPut]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        at = range(len(self))[index] * _PAGE_LENGTH
+        end = at + _PAGE_LENGTH - 1
+        return UnplacedPut(self._data[at:end].hex(), is_temporary=bool(self._data[end]))
+
+
+class Outcomes(NamedTuple):
+    """What became of the puts of a plan, in their order."""
+
+    files: Sequence[Outcome]  # and siblings
+    pages: Sequence[UnplacedPut]
+
+    def of(self, number: int) -> Outcome:
+        """Return what became of the put of this number."""
+        files = len(self.files)
+        return self.files[number] if number < files else self.pages[number - files]
+
+    def each(self) -> Iterator[Outcome]:
+        """Yield what became of each put."""
+        return chain(self.files, self.pages)
 
 
 class Staging:
@@ -69,7 +111,7 @@ class Staging:
         """Return where the put of this number waits until it is published."""
         return f"{TEMPORARY_DIRECTORY}/{number}"
 
-    def stage_pages(self, puts: Sequence[Put]) -> list[UnplacedPut]:
+    def stage_pages(self, puts: Sequence[Put]) -> StagedPages:
         """Write the pages among the puts, which are the last ones, and return what became of each.
 
         All of them get temporary names. Raises OSError.
@@ -77,12 +119,12 @@ class Staging:
 
         def stage_one(number: int) -> UnplacedPut:
             put = puts[number]
-            assert isinstance(put.resource, PageResource)
+            assert isinstance(put.resource, Page)
             return self._stage_page(put.resource, put.previous, self.temporary_path(number))
 
         pages = range(_number_of_files(puts), len(puts))
         staged = map_chunks(lambda part: list(map(stage_one, part)), pages, processes=self._processes, weight=_PAGE)
-        return list(staged)
+        return StagedPages(staged)
 
     def stage_files(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
         """Write the files and siblings among the puts, and return what became of each.
@@ -118,7 +160,7 @@ class Staging:
 
     def _stage_one(self, put: Put, number: int, *, place_new_files: bool) -> Outcome:
         resource = put.resource
-        assert not isinstance(resource, PageResource)
+        assert not isinstance(resource, Page)
         is_temporary = not (place_new_files and put.is_new)
         target = self.temporary_path(number) if is_temporary else resource.path
         if isinstance(resource, SiblingResource):
@@ -131,7 +173,7 @@ class Staging:
             fingerprint = self._stage_file(resource, target)
         return UnplacedPut(resource.key, is_temporary=True) if is_temporary else fingerprint
 
-    def _stage_page(self, page: PageResource, previous: HeldEntry | None, target: str) -> UnplacedPut:
+    def _stage_page(self, page: Page, previous: HeldEntry | None, target: str) -> UnplacedPut:
         data = page.render()
         sha256 = hashlib.sha256(data).hexdigest()
         if previous:

@@ -3,16 +3,17 @@
 The templates in `templates/simple/` make the same pages, more slowly. They are used if the user replaces one of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from mkindex.simple.writer import PageDocument
+from mkindex.simple.writer import PageDocument, make_root_page
 
 
-def encode_root_html(page: PageDocument) -> bytes:
-    """Return the list of projects as HTML."""
-    names = (_escape(project["name"]) for project in page["projects"])
-    links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in names)
-    return _encode(f"{_start(page)}<title>Simple index</title>\n</head>\n<body>\n{links}</body>\n</html>\n")
+def encode_root_html(names: Iterable[str]) -> bytes:
+    """Return the list of projects as HTML. `names`: normalized."""
+    links = "".join([f'<a href="{name}/">{name}</a><br>\n' for name in names])
+    return _encode(
+        f"{_start(make_root_page(()))}<title>Simple index</title>\n</head>\n<body>\n{links}</body>\n</html>\n"
+    )
 
 
 def encode_project_html(page: PageDocument, legacy: Collection[str]) -> bytes:

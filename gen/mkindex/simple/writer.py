@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from mkindex.model.files import File
-from mkindex.model.index import Index, Project, Release
+from mkindex.model.index import Project, Release
 from mkindex.model.wheel_variants import VariantsJson, variants_documents
 
 # HTML is frozen at this version (PEP 833). Version 1.5 has namespaces (PEP 752), which a static index does not have.
@@ -23,14 +23,14 @@ class VariantIndex(NamedTuple):
     projects: tuple[str, ...]  # of which it has files of its own
 
 
-def make_root_page(index: Index, variants: Iterable[VariantIndex] = ()) -> PageDocument:
+def make_root_page(names: Iterable[str], variants: Iterable[VariantIndex] = ()) -> PageDocument:
     """Return the list of projects (specification: "Base HTML/JSON API", root URL).
 
     Variant indexes have a key that begins with an underscore, as PEP 691 leaves them to each server.
     """
     links = [{"name": one.name, "url": one.path, "projects": list(one.projects)} for one in variants]
     meta = _META | {"_variants": links} if links else _META
-    return {"meta": meta, "projects": [{"name": project.name} for project in index.projects]}
+    return {"meta": meta, "projects": [{"name": name} for name in names]}
 
 
 def make_project_page(
@@ -119,6 +119,13 @@ def make_variants_entries(
             entry["upload-time"] = document.upload_time
         entries.append(entry)
     return entries
+
+
+def encode_root_page(names: Iterable[str], variants: Iterable[VariantIndex] = ()) -> bytes:
+    """Return the list of projects as JSON. It may be long, and encoding a dictionary for each takes much memory."""
+    start, _, end = encode_page(make_root_page((), variants)).rpartition(b"[]")
+    projects = ",".join([f'{{"name":"{name}"}}' for name in names])  # which are normalized
+    return b"%b[%b]%b" % (start, projects.encode("ascii"), end)
 
 
 def encode_page(page: PageDocument) -> bytes:

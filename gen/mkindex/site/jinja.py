@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from mkindex.errors import TemplateError
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus, Release
 from mkindex.text import printable
+
+_PIECES = 10_000  # of text
 
 
 @cache
@@ -75,12 +78,17 @@ class Renderer:
 
         An HTML page is ASCII, because not all servers send a charset. Anything else is UTF-8.
         """
+        encoding = ("ascii", "xmlcharrefreplace") if name.endswith(".html") else ("utf-8", "strict")
         try:
-            text = self._environment.get_template(name).render(context)
+            # In parts, since a page that names all projects can have a million pieces of text.
+            pieces = self._environment.get_template(name).generate(context)
+            parts = []
+            while some := list(islice(pieces, _PIECES)):
+                parts.append("".join(some).encode(*encoding))
         except Exception as error:
             reason = printable(str(error) or type(error).__name__)
             raise TemplateError(f"template {self._position_of(name, error)}: {reason}") from error
-        return text.encode("ascii", "xmlcharrefreplace") if name.endswith(".html") else text.encode()
+        return b"".join(parts)
 
     def _position_of(self, name: str, error: Exception) -> str:
         """Return the template and line of an error. In a traceback, Jinja's templates have their own frames."""

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from mkindex.model.files import Link
 from mkindex.model.index import Project, UnreadProject
 from mkindex.site.layout import Site
-from mkindex.spool import in_order
+from mkindex.spool import in_order, with_digests
 from mkindex.tree.manifest import digest
 
 
-def project_keys(projects: Mapping[str, Project], site: Site) -> dict[str, str]:
+def project_keys(projects: Mapping[str, Project], site: Site) -> Mapping[str, str]:
     """Return the key of the pages of each project, by its name."""
-    return {project.name: _project_key(project, site) for project in in_order(projects)}
+    return with_digests(projects, (_project_key(project, site) for project in in_order(projects)))
 
 
 def _project_key(project: Project, site: Site) -> str:

@@ -11,7 +11,7 @@ from mkindex.model.index import Project, without_zeros
 from mkindex.simple.writer import encode_page
 from mkindex.site.layout import Site
 from mkindex.site.project_view import LABELS, is_address, newest_files, shown_name
-from mkindex.site.resources import PageResource, Resource
+from mkindex.site.resources import Page, Resource
 from mkindex.tree.manifest import digest
 from mkindex.tree.names import LEGACY_DIRECTORY
 
@@ -43,7 +43,7 @@ class LegacyJson:
         names = {
             resource.section
             for resource in resources
-            if isinstance(resource, PageResource) and resource.path.startswith(f"{LEGACY_DIRECTORY}/")
+            if isinstance(resource, Page) and resource.path.startswith(f"{LEGACY_DIRECTORY}/")
         }
         newest = {one.name: files[0] for one in self._projects if one.name in names and (files := newest_files(one))}
         here = {name: file for name, file in newest.items() if isinstance(file.artifact, Artifact)}

@@ -10,7 +10,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.resources import (
     FileResource,
-    PageResource,
+    Page,
     ProvenanceResource,
     Resource,
     Section,
@@ -41,7 +41,7 @@ def refuse_beyond_limits(
         return
     resources = [resource for section in sections for resource in section.resources()]
     for resource in resources:
-        if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
+        if resource.path.partition("/")[0] in host.reserved and isinstance(resource, Page):
             text = f"{config.host} reserves the path of the page {resource.path}: choose another --simple-path"
             raise NotPublished(text, findings)
     max_pages = _PAGES_PER_FILE * sum(len(project.files) for project in index.projects)

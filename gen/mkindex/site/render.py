@@ -1,7 +1,8 @@
 """Render an index: the resources of the published tree, with keys, and their bytes when they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from mkindex.simple.writer import (
     PageDocument,
     VariantIndex,
     encode_page,
+    encode_root_page,
     make_file_entries,
     make_project_page,
     make_root_page,
@@ -26,14 +28,16 @@ from mkindex.site.resources import (
     LegacyPages,
     ListingPage,
     PageResource,
+    PagesOfProjects,
     PeoplePages,
+    ProjectPage,
     Resource,
     Section,
     SiblingResource,
     with_provenance,
     with_variants,
 )
-from mkindex.spool import StoredProjects, by_name
+from mkindex.spool import StoredProjects, by_name, names_of
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     GENERATION_TXT,
@@ -54,7 +58,7 @@ class _Root(NamedTuple):
     """An index in the tree."""
 
     path: str  # "", or with a slash at the end
-    pages: list[tuple[str, Callable[..., bytes]]]  # name and renderer of each page that a project has there
+    pages: Sequence[PagesOfProjects]  # that a project has there
     variant: str | None = None  # whose index it is; None: the main index
     has_reserved: bool = True  # whether names without files have pages there, too
     more: str = ""  # a digest of what its pages depend on besides
@@ -132,33 +136,91 @@ def render(
         pages.append(listing(listings.of(None), keys[None]))
     pages.sort(key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
-    yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
-    roots = _roots(site, listings, legacy)
-    knows_reserved = people is None and all(root.has_reserved for root in roots)
+    yield Section(ROOT_SECTION, key, _KnownSection(pages, lines))
     in_memory = () if isinstance(index.projects, StoredProjects) else index.projects
     unread = {project.name: project for project in in_memory if isinstance(project, UnreadProject)}
+    source = _ProjectSections(site, projects, keys, _roots(site, listings, legacy), people, all_keys)
     for name in projects:
         if name in unread:
-            yield Section(name, unread[name].section_key, tuple)
-            continue
-        # Projects may be on disk, so what follows reads one only if it must.
-        is_reserved = not knows_reserved and projects[name].is_reserved
-        own = [
-            (root, root.key(keys[root.variant][name]))
-            for root in roots
-            if name in keys[root.variant] and (root.has_reserved or not is_reserved)
-        ]
-        page_keys: Iterable[tuple[str, str]]
-        page_keys = ((f"{root.path}{name}/{page}", key) for root, key in own for page, _ in root.pages)
-        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, name, projects, listings, own, site)
-        if people and not is_reserved:
-            page_keys = sorted((*page_keys, *people.project_keys(projects[name], all_keys[name])))
-            resources = partial(_with_pages_for_people, resources, people, projects[name], all_keys[name])
-        yield Section(name, section_key(page_keys), resources, partial(_record_of, name, projects, site))
+            yield Section(name, unread[name].section_key, _UNREAD)
+        else:
+            yield Section(name, source.key(name), source)
 
 
-def _record_of(name: str, projects: Mapping[str, Project], site: Site) -> Sequence[bytes]:
-    return _record(projects[name], site)
+class _KnownSection(NamedTuple):
+    """The resources of a section that are known already: those of the pages that belong to no project."""
+
+    pages: Sequence[Resource]
+    recorded: Sequence[bytes]
+
+    def resources(self, _name: str, /) -> Sequence[Resource]:
+        return self.pages
+
+    def lines(self, _name: str, /) -> Sequence[bytes]:
+        return self.recorded
+
+
+_UNREAD = _KnownSection((), ())  # of a project, which stays as it is
+
+
+@dataclass(frozen=True)
+class _ProjectSections:
+    """Makes what belongs to a project. Projects may be on disk, so one is read only if it must be."""
+
+    site: Site
+    projects: Mapping[str, Project]
+    keys: _Keys
+    roots: Sequence[_Root]
+    people: PeoplePages | None
+    all_keys: Mapping[str, str]  # of the API pages with all variants, for people's pages
+
+    @cached_property
+    def _knows_reserved(self) -> bool:
+        return self.people is None and all(root.has_reserved for root in self.roots)
+
+    def key(self, name: str) -> str:
+        """Return the key of the section of a project."""
+        pages = ((page.path, page.key) for page in self._api_pages(name))
+        if self.people and not self._is_reserved(name):
+            return section_key(sorted((*pages, *self.people.project_keys(self.projects[name], self.all_keys[name]))))
+        return section_key(pages)
+
+    def resources(self, name: str, /) -> Iterable[Resource]:
+        """Return the resources of a project."""
+        own = (*self._files(name), *self._api_pages(name))
+        if self.people and not self._is_reserved(name):
+            made = self.people.project_pages(self.projects[name], self.all_keys[name])
+            return sorted((*own, *made), key=attrgetter("stage", "path"))
+        return own
+
+    def lines(self, name: str, /) -> Sequence[bytes]:
+        """Return what the manifest records about a project."""
+        return _record(self.projects[name], self.site)
+
+    def _is_reserved(self, name: str) -> bool:
+        return not self._knows_reserved and self.projects[name].is_reserved
+
+    def _api_pages(self, name: str) -> Iterator[ProjectPage]:
+        """Yield the pages of a project in each index that lists it."""
+        is_reserved = self._is_reserved(name)
+        for root in self.roots:
+            key = self.keys[root.variant].get(name)
+            if key is not None and (root.has_reserved or not is_reserved):
+                yield from (ProjectPage(name, pages, root.key(key)) for pages in root.pages)
+
+    def _files(self, name: str) -> Iterator[Resource]:
+        """Yield the resources that pages of a project name."""
+        project = self.projects[name]
+        listed = (pages.projects[name] for root in self.roots for pages in root.pages[:1] if name in pages.projects)
+        if self.site.files_url is not None:
+            yield from with_provenance(with_variants((), project, listed), project)
+            return
+        # Variants can share a file.
+        placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
+        files = [placed[position] for position in sorted(placed)]  # the order of their paths
+        yield from with_provenance(with_variants(map(FileResource.of, files), project, listed), project)
+        # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
+        yield from sorted((SiblingResource.of(file) for file in files if file.core_metadata), key=attrgetter("path"))
 
 
 def _record(project: Project, site: Site) -> Sequence[bytes]:
@@ -168,51 +230,28 @@ def _record(project: Project, site: Site) -> Sequence[bytes]:
     return encode(project, site.address, site.core_metadata)
 
 
-def _with_pages_for_people(
-    resources: Callable[[], Iterable[Resource]], people: PeoplePages, project: Project, key: str
-) -> list[Resource]:
-    return sorted((*resources(), *people.project_pages(project, key)), key=attrgetter("stage", "path"))
-
-
-def _project_resources(
-    name: str, projects: Mapping[str, Project], listings: Listings, own: Iterable[tuple[_Root, str]], site: Site
-) -> Iterator[Resource]:
-    """Yield the resources of a project. `own`: the indexes that list it, and the key of what each lists of it."""
-    project = projects[name]
-    listed = (listings.indexes[root.variant][name] for root, _ in own)
-    if site.files_url is None:
-        # Variants can share a file.
-        placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
-        files = [placed[position] for position in sorted(placed)]  # the order of their paths
-        yield from with_provenance(with_variants(map(FileResource.of, files), project, listed), project)
-        # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
-        yield from sorted((SiblingResource.of(file) for file in files if file.core_metadata), key=attrgetter("path"))
-    else:
-        yield from with_provenance(with_variants((), project, listed), project)
-    for root, key in own:
-        of_root, depth = listings.indexes[root.variant], len(root.path.split("/"))
-        for page, render_page in root.pages:
-            path = f"{root.path}{name}/{page}"
-            render_one = partial(_render_project, render_page, of_root, name, depth)
-            yield PageResource(name, Stage.PROJECT, path, key, render_one)
-
-
-def _render_project(render_page: Callable[..., bytes], projects: Mapping[str, Project], name: str, depth: int) -> bytes:
-    """Return a page of a project. A page keeps no project: there may be more of them than memory has room for."""
-    return render_page(projects[name], depth=depth)
-
-
 def _roots(site: Site, listings: Listings, legacy: LegacyPages | None) -> list[_Root]:
     """Return the indexes of the tree, ordered by path."""
     renderer = ProjectRenderer(site)
-    both = [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)]
-    roots = [_Root(site.simple(""), both)]
+
+    def pages(root: str, variant: str | None, *kinds: tuple[str, Callable[..., bytes]]) -> tuple[PagesOfProjects, ...]:
+        projects = listings.indexes[variant]
+        return tuple(PagesOfProjects(root, filename, render_page, projects) for filename, render_page in kinds)
+
+    def both(root: str, variant: str | None = None) -> _Root:
+        kinds = ((INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json))
+        return _Root(root, pages(root, variant, *kinds), variant)
+
+    roots = [both(site.simple(""))]
     if site.json_root is not None:
-        roots.append(_Root(f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
+        path = f"{site.json_root}/"
+        roots.append(_Root(path, pages(path, None, (INDEX_HTML, renderer.json))))
     if site.variants:
-        roots += [_Root(site.variants.root(variant), both, variant) for variant in listings.variants]
+        roots += [both(site.variants.root(variant), variant) for variant in listings.variants]
     if legacy:
-        roots.append(_Root(f"{LEGACY_DIRECTORY}/", [(LEGACY_JSON, legacy.page)], has_reserved=False, more=legacy.key))
+        path = f"{LEGACY_DIRECTORY}/"
+        kinds = pages(path, None, (LEGACY_JSON, legacy.page))
+        roots.append(_Root(path, kinds, has_reserved=False, more=legacy.key))
     return sorted(roots, key=attrgetter("path"))
 
 
@@ -271,7 +310,7 @@ def _root_pages(
     if site.links:
         yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:
-        yield page(f"{site.json_root}/{INDEX_HTML}", names, lambda: encode_page(make_root_page(main)))
+        yield page(f"{site.json_root}/{INDEX_HTML}", names, lambda: encode_root_page(names_of(main.projects)))
     roots = {
         "simple": site.simple(""),
         "json_root": None if site.json_root is None else f"{site.json_root}/",
@@ -314,25 +353,25 @@ def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResou
 
 
 def _pages_of_root(
-    site: Site, root: str, index: Index, names: str, variants: Sequence[VariantIndex] = ()
+    site: Site, root: str, index: Index, digest_of_names: str, variants: Sequence[VariantIndex] = ()
 ) -> Iterator[PageResource]:
-    """Yield the two pages that name all projects of one index. `names`: a digest of what both depend on.
+    """Yield the two pages that name all projects of one index. Both depend on what `digest_of_names` is a digest of.
 
     The JSON page also names `variants`, whose paths are relative to this root, for `mkindex client`.
     """
-    key = digest(names, *variants) if variants else names
+    key = digest(digest_of_names, *variants) if variants else digest_of_names
 
     def render_html() -> bytes:
-        page = make_root_page(index)
+        names = names_of(index.projects)
         if site.templates.has_own("simple/root.html"):
-            return site.templates.render("simple/root.html", page=page)
+            return site.templates.render("simple/root.html", page=make_root_page(names))
         from mkindex.simple.html_writer import encode_root_html  # here, for the same reason
 
-        return encode_root_html(page)
+        return encode_root_html(names)
 
     def render_json() -> bytes:
-        return encode_page(make_root_page(index, variants))
+        return encode_root_page(names_of(index.projects), variants)
 
     page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
-    yield page(f"{root}{INDEX_HTML}", names, render_html)
+    yield page(f"{root}{INDEX_HTML}", digest_of_names, render_html)
     yield page(f"{root}{INDEX_JSON}", key, render_json)

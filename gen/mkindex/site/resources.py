@@ -99,7 +99,38 @@ class PageResource(NamedTuple):
     optional: bool = False  # clients do not need it: a page that someone else put there stays
 
 
-Resource = FileResource | SiblingResource | VariantsResource | ProvenanceResource | PageResource
+class PagesOfProjects(NamedTuple):
+    """A page that each project of an index has."""
+
+    root: str  # path of the index: "", or with a slash at the end
+    filename: str
+    render: Callable[..., bytes]  # of a project, `depth` directories below the root
+    projects: Mapping[str, Project]
+
+
+class ProjectPage(NamedTuple):
+    """A page of a project. It has no text or closure of its own, since an index may have a million of them."""
+
+    section: str  # the name of the project
+    pages: PagesOfProjects
+    key: str  # as that of a PageResource
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.PROJECT
+
+    @property
+    def path(self) -> str:
+        return f"{self.pages.root}{self.section}/{self.pages.filename}"
+
+    def render(self) -> bytes:
+        """Return the page. The project is read for it: there may be more of them than memory has room for."""
+        pages = self.pages
+        return pages.render(pages.projects[self.section], depth=len(pages.root.split("/")))
+
+
+Page = PageResource | ProjectPage
+Resource = FileResource | SiblingResource | VariantsResource | ProvenanceResource | PageResource | ProjectPage
 
 
 def provenance_path(file: File) -> str:
@@ -108,13 +139,30 @@ def provenance_path(file: File) -> str:
     return file_path(file.attested.sha256, f"{file.filename}{PROVENANCE_SUFFIX}")
 
 
+class SectionSource(Protocol):
+    """Makes what sections consist of when it is needed, by the name of the section."""
+
+    def resources(self, name: str, /) -> Iterable[Resource]:
+        """Yield the resources, ordered by stage and path."""
+
+    def lines(self, name: str, /) -> Sequence[bytes]:
+        """Return what the manifest records about the section, besides its paths."""
+
+
 class Section(NamedTuple):
     """All resources of a project, or the pages that name every project."""
 
     name: str  # of the project, or ROOT_SECTION
     key: str  # a digest of all resources, computed without making them
-    resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
-    lines: Callable[[], Sequence[bytes]] = tuple  # what the manifest records about the section, besides its paths
+    source: SectionSource
+
+    def resources(self) -> Iterable[Resource]:
+        """Return the resources, ordered by stage and path."""
+        return self.source.resources(self.name)
+
+    def lines(self) -> Sequence[bytes]:
+        """Return what the manifest records about the section, besides its paths."""
+        return self.source.lines(self.name)
 
 
 class PeoplePages(Protocol):

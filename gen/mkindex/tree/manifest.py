@@ -15,13 +15,12 @@ import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import IntEnum
 from heapq import merge
 from io import BytesIO
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from mkindex.tree.names import DOT_FILES
@@ -114,7 +113,8 @@ _BEFORE_ENTRIES = -1  # a stage that no entry has
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PART = 1 << 18  # bytes that are read or written at a time
-LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
+LARGEST = 1 << 31  # bytes of a manifest or an intent that is in memory: some million files
+_LARGEST_ON_DISK = 1 << 33  # bytes of a manifest that is read in parts
 LONGEST_LINE = 1 << 16  # bytes
 _LARGEST_SECTION = 1 << 28  # bytes; a section is read into memory
 FILE, _PAGES = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.PROJECT))  # how their lines begin
@@ -123,8 +123,12 @@ _SAME = "="  # written instead of a key that equals the sha256, as it does for f
 
 
 Change = tuple[Position, Entry | None]
-OptionalLines = Mapping[str, Callable[[], Sequence[bytes]]]  # of sections by name; made when they are written
-NO_LINES: OptionalLines = MappingProxyType({})
+OptionalLines = Callable[[str], Sequence[bytes]]  # of a section, by its name; made when they are written
+
+
+def no_lines(_section: str) -> Sequence[bytes]:
+    """Return no optional lines."""
+    return ()
 
 
 class Extent(NamedTuple):
@@ -147,14 +151,14 @@ def encode(
     changes: Iterable[Change],
     before: BinaryIO | None = None,
     extents: Sequence[Extent] = (),
-    optional: OptionalLines = NO_LINES,
+    optional: OptionalLines = no_lines,
     recorded: Collection[str] = (),
 ) -> Iterator[bytes]:
     """Yield a manifest in parts: the one in `before` with changes, and a checksum.
 
     `changes` are positions in order, each with its new entry, or None to remove the entry. `extents` are the extents of
-    all sections in `before` that remain or change. `optional` has the optional lines of sections that change,
-    by name; any other that changes loses its own. `recorded`: sections that change in these lines, if in nothing else.
+    all sections in `before` that remain or change. `optional` returns the optional lines of a section that
+    changes; () if it loses its own. `recorded`: sections that change in these lines, if in nothing else.
     `before` is closed after reading.
     """
     touched: Iterable[Change] = (((name, _BEFORE_ENTRIES, ""), None) for name in sorted(recorded))
@@ -183,7 +187,7 @@ def _changed(
         if before and at < len(extents) and extents[at].name == name:
             lines = read(before, extents[at])
             start += 1
-        yield from _section(name, _edited(lines, edits), optional.get(name, tuple)())
+        yield from _section(name, _edited(lines, edits), optional(name))
     yield from _copied(before, extents[start:])
     if before:
         before.close()  # some systems do not replace an open file
@@ -296,7 +300,7 @@ def refuse_newer(stream: BinaryIO) -> None:
 def _checked(stream: BinaryIO) -> int:
     """Return the length of a manifest without its checksum. Raises DamagedManifest if that does not match."""
     length = stream.seek(0, os.SEEK_END) - END_LENGTH
-    if length > LARGEST:
+    if length > _LARGEST_ON_DISK:
         raise DamagedManifest
     stream.seek(0)
     checksum, left = 0, max(length, 0)
