@@ -107,12 +107,16 @@ class StoredProjects(Sequence[Project]):
         self._starts = array("q")
         self._last: tuple[int, Project] | None = None  # HTML and JSON of a project are rendered in turn
         files = size = 0
+        self.has_made_files = (
+            False  # whether mkindex makes a file beside one of these, for its variants or attestations
+        )
         for project in projects:
             self.names.append(project.name)
             self._starts.append(self._disk.end)
             packed = list(map(_packed, project.files))
             self._disk.append((project.name, packed, None if project.status is None else tuple(project.status)))
             files += len(project.files)
+            self.has_made_files |= any(file.attested or file.facts.variant for file in project.files)
             size += sum(file.size or 0 for file in project.files)
         self.totals = Totals(files, size)
 
@@ -155,7 +159,7 @@ class StoredProjects(Sequence[Project]):
 class _ByName(Mapping[str, Project]):
     """Stored projects by their name."""
 
-    def __init__(self, names: Sequence[str], projects: Sequence[Project]) -> None:
+    def __init__(self, names: Sequence[str], projects: "StoredProjects") -> None:
         self._names = names
         self.projects = projects
 
@@ -209,6 +213,11 @@ def with_digests(projects: Mapping[str, Project], digests: Iterable[str]) -> Map
 def in_order(projects: Mapping[str, Project]) -> Sequence[Project]:
     """Return the projects that `by_name` returned as they were."""
     return projects.projects if isinstance(projects, _ByName) else tuple(projects.values())
+
+
+def may_have_made_files(projects: Mapping[str, Project]) -> bool:
+    """Tell whether mkindex may make files beside those of these projects: only what is known of those on disk."""
+    return not isinstance(projects, _ByName) or projects.projects.has_made_files
 
 
 def names_of(projects: Iterable[Project]) -> Sequence[str]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import File
-from mkindex.model.index import Index
+from mkindex.model.index import Index, Project
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan
 from mkindex.site.layout import Site, names_provenance
-from mkindex.site.listings import variant_findings
+from mkindex.site.listings import has_labels, variant_findings
 from mkindex.spool import Totals, totals
 from mkindex.text import plural, redact, without_quoted
 from mkindex.tree.names import NO_JEKYLL
@@ -79,7 +79,10 @@ def new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
 def warnings(index: Index, site: Site) -> Iterator[Note]:
     """Yield what a person should know about the files of an index."""
     unnamed = 0
-    for project in index.projects:
+    labelled: list[Project] = []
+    for project in index.projects:  # once: they may be on disk
+        if has_labels(project):
+            labelled.append(project)
         for artifact, facts, _, attested in project.files:
             if attested:
                 unnamed += 1
@@ -91,7 +94,7 @@ def warnings(index: Index, site: Site) -> Iterator[Note]:
         verb = "has attestations" if unnamed == 1 else "have attestations"
         text = f"{plural(unnamed, 'file')} {verb} that pages can name only by an absolute https address: {advice}"
         yield Note(location="attestations", text=text)
-    yield from variant_findings(index.projects, site.variants)
+    yield from variant_findings(index.projects if site.variants else labelled, site.variants)
 
 
 def remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:

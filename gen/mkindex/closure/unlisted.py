@@ -25,9 +25,13 @@ class Unlisted(NamedTuple):
 
 def unlisted(index: Index) -> Unlisted:
     """Return what the files of an index require, as far as they were read, and it does not list."""
-    listed = {str(project.name) for project in index.projects if not project.is_reserved}
-    found = ((project.name, required_names(project) - listed) for project in index.projects)
-    missing = {name: names for name, names in found if names}
+    listed, required = set[str](), dict[str, set[str]]()
+    for project in index.projects:  # once: they may be on disk
+        if not project.is_reserved:
+            listed.add(project.name)
+        if names := required_names(project):
+            required[project.name] = names
+    missing = {name: names - listed for name, names in required.items() if names - listed}
     return Unlisted(tuple(missing), tuple(sorted(set().union(*missing.values()))))
 
 

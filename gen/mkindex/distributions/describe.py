@@ -220,6 +220,9 @@ def _describe_wheel_metadata(
     )
 
 
+_PLAIN_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")  # as most wheels have it, so that nothing needs to be judged
+
+
 def _parse_wheel_filename(filename: str) -> tuple[str, Version]:
     """Return the project and the version. Raises Misnamed for a name that clients ignore.
 
@@ -229,7 +232,8 @@ def _parse_wheel_filename(filename: str) -> tuple[str, Version]:
     version, _, tags = rest.partition("-")
     with suppress(ValueError):
         _check_tags(tags)
-        return _parse_project(name), parse_version(version)
+        project = name.replace("_", "-") if _PLAIN_NAME.fullmatch(name) else _parse_project(name)
+        return project, parse_version(version)
     try:
         return parse_wheel_filename(filename)[:2]
     except InvalidWheelFilename as error:

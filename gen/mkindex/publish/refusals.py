@@ -171,7 +171,8 @@ def removed_filenames(plan: Plan, index: Index) -> tuple[str, ...]:
     """
     if not plan.unlisted_filenames:
         return ()
-    listed = {file.filename for project in index.projects for file in project.files}
+    unlisted = set(plan.unlisted_filenames)
+    listed = {file.filename for project in index.projects for file in project.files if file.filename in unlisted}
     return tuple(name for name in plan.unlisted_filenames if name not in listed)
 
 

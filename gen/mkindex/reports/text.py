@@ -70,8 +70,8 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
             path = os.path.join(config.destination, LOCKS_DIRECTORY, INSTALL_MD)
             yield f"Install from:  {printable(path)} has the commands"
         else:
-            offered = [project for project in projects if project.files and not project.is_quarantined]
-            yield from _install_lines(url, (offered or projects)[0].name, unlisted(report.index))
+            offered = (project for project in projects if project.files and not project.is_quarantined)
+            yield from _install_lines(url, next(offered, projects[0]).name, unlisted(report.index))
         if config.json_root and config.host:
             yield from _json_root_lines(f"{address}/{config.json_root}/", HOSTS[config.host])
 

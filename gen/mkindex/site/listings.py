@@ -77,13 +77,19 @@ def variant_indexes(listings: Listings, variants: "Variants | None", *, start: s
     ]
 
 
+def has_labels(project: Project) -> bool:
+    """Tell whether a version of a project has a label, as those of variants have: 1.0+cu128."""
+    return any("+" in file.facts.version for file in project.files)
+
+
 def variant_findings(projects: Sequence[Project], variants: "Variants | None") -> Iterator[Note]:
-    """Yield what clients make of variants on the pages of the main index, and which files its pages cannot list."""
+    """Yield what clients make of variants on the pages of the main index, and which files its pages cannot list.
+
+    Without `variants`, only projects that have labels matter.
+    """
     listings = list_projects(projects, variants)
-    for project in in_order(listings.indexes[None]):
+    for project in filter(has_labels, in_order(listings.indexes[None])):
         labelled = [(file.facts.version, file.filename) for file in project.files if "+" in file.facts.version]
-        if not labelled:
-            continue
         from mkindex.model.variants import mixed_labels  # here, since most indexes have no variants
 
         if mixed := mixed_labels(labelled):

@@ -37,7 +37,7 @@ from mkindex.site.resources import (
     with_provenance,
     with_variants,
 )
-from mkindex.spool import StoredProjects, by_name, names_of
+from mkindex.spool import StoredProjects, by_name, may_have_made_files, names_of
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     GENERATION_TXT,
@@ -178,6 +178,10 @@ class _ProjectSections:
     def _knows_reserved(self) -> bool:
         return self.people is None and all(root.has_reserved for root in self.roots)
 
+    @cached_property
+    def _may_have_made_files(self) -> bool:
+        return may_have_made_files(self.projects)
+
     def key(self, name: str) -> str:
         """Return the key of the section of a project."""
         pages = ((page.path, page.key) for page in self._api_pages(name))
@@ -210,6 +214,8 @@ class _ProjectSections:
 
     def _files(self, name: str) -> Iterator[Resource]:
         """Yield the resources that pages of a project name."""
+        if self.site.files_url is not None and not self._may_have_made_files:
+            return
         project = self.projects[name]
         listed = (pages.projects[name] for root in self.roots for pages in root.pages[:1] if name in pages.projects)
         if self.site.files_url is not None:

@@ -85,7 +85,7 @@ class ListSource:
     def _parse_object(self, line: bytes) -> "SourceItem | None":
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         try:
-            entry: dict[str, Any] = json.loads(line)
+            entry: dict[str, Any] = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
             reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
             raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
