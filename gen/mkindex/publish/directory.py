@@ -4,10 +4,8 @@ import errno
 import hashlib
 import os
 import stat
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from heapq import merge
 from io import FileIO
 from itertools import groupby
 from operator import attrgetter
@@ -24,11 +22,11 @@ from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, HeldEntry, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.signals import signals_delayed
-from mkindex.publish.staging import Outcome, Outcomes, Staging, UnplacedPut
+from mkindex.publish.staging import Outcome, Outcomes, Staging, UnplacedPut, staged_entries
 from mkindex.site.resources import FileResource
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
-from mkindex.tree.manifest import Change, Entry, Position, Stage
+from mkindex.tree.manifest import Change, Entry, Stage
 from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 if TYPE_CHECKING:
@@ -299,7 +297,7 @@ class DirectoryDestination:
 
     def _changes(self, plan: Plan, outcomes: Outcomes) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""
-        for position, entry in manifest_changes(plan, _new_entries(plan, outcomes)):
+        for position, entry in manifest_changes(plan, staged_entries(plan.puts, outcomes)):
             if entry is None or entry.fingerprint:
                 yield position, entry
             else:  # renaming changed the ctime
@@ -373,20 +371,6 @@ def _intent(plan: Plan, pages: Sequence[UnplacedPut]) -> Iterator[Entry]:
     for put, page in zip(plan.puts[files:], pages, strict=True):
         yield Entry.of(put.resource, page.sha256)
     yield from plan.deletes
-
-
-def _new_entries(plan: Plan, outcomes: Outcomes) -> Iterator[tuple[Position, Entry]]:
-    """Yield the entries of the puts, in the order of the manifest."""
-    # The puts of each stage are already in this order.
-    ends = [bisect_right(plan.puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    of_stages = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-    for number in merge(*of_stages, key=lambda number: plan.puts[number].resource.section):
-        resource, outcome = plan.puts[number].resource, outcomes.of(number)
-        if isinstance(outcome, str):
-            entry = Entry.of(resource, resource.key, outcome)
-        else:
-            entry = Entry.of(resource, outcome.sha256)
-        yield entry.position, entry
 
 
 def _missing(path: str) -> list[str]:

@@ -8,6 +8,7 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 from io import FileIO
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -20,7 +21,7 @@ from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
 from mkindex.site.resources import FileResource, Page, ProvenanceResource, SiblingResource, VariantsResource
 from mkindex.text import printable
-from mkindex.tree.manifest import Stage
+from mkindex.tree.manifest import Entry, Position, Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
 
 if TYPE_CHECKING:
@@ -303,6 +304,20 @@ class Staging:
         if linked[:3] != scanned[:3]:
             raise FileChanged(file)
         return str(linked)
+
+
+def staged_entries(puts: Sequence[Put], outcomes: Outcomes) -> Iterator[tuple[Position, Entry]]:
+    """Yield the entries of the puts of a plan, in the order of the manifest."""
+    # The puts of each stage are already in this order.
+    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
+    of_stages = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    for number in merge(*of_stages, key=lambda number: puts[number].resource.section):
+        resource, outcome = puts[number].resource, outcomes.of(number)
+        if isinstance(outcome, str):
+            entry = Entry.of(resource, resource.key, outcome)
+        else:
+            entry = Entry.of(resource, outcome.sha256)
+        yield entry.position, entry
 
 
 def read_metadata(file: File, read: Callable[[int, int], bytes]) -> bytes:
