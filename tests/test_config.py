@@ -456,6 +456,21 @@ def test_a_file_that_is_not_toml_is_an_error(toml: Path, content: bytes) -> None
     assert str(error.value).startswith(f"cannot read {toml}: ")
 
 
+@pytest.mark.parametrize("value", ["'C:\\wheels'", '"C:\\\\wheels"'])
+def test_a_path_with_a_backslash_is_quoted_or_escaped(toml: Path, value: str) -> None:
+    toml.write_text(f"sources = [{value}]")
+    assert read_config_file(toml) == {"sources": [f"{toml.parent}/C:\\wheels"]}
+
+
+@pytest.mark.parametrize("value", ["C:\\wheels", "C:\\Users"])
+def test_a_backslash_that_is_not_escaped_is_an_error_with_the_way_out(toml: Path, value: str) -> None:
+    toml.write_text(f'sources = ["{value}"]')
+    with pytest.raises(ConfigError) as error:
+        read_config_file(toml)
+    assert str(error.value).startswith(f"cannot read {toml}: ")
+    assert str(error.value).endswith("Write a path with \\ in single quotes")
+
+
 def test_a_missing_file_is_an_error(toml: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read_config_file(toml)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,21 @@ def test_a_directory_named_like_a_wheel_is_a_subdirectory(tmp_path: Path) -> Non
     touch(tmp_path, "a-1.0-py3-none-any.whl/METADATA")
     note = "subdirectories skipped: a-1.0-py3-none-any.whl (use --recursive)"
     assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
+
+
+def test_a_path_that_is_too_long_for_the_system_is_rejected(tmp_path: Path) -> None:
+    """Such a directory can be made step by step, but its path cannot be used."""
+    opened = [os.open(tmp_path, os.O_RDONLY)]
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=opened[-1])
+        opened.append(os.open("d" * 200, os.O_RDONLY, dir_fd=opened[-1]))
+    for descriptor in opened:
+        os.close(descriptor)
+    (found,) = listing(tmp_path, recursive=True)
+    assert isinstance(found, Rejected)
+    assert found.reason == "cannot be read: File name too long"
+    assert found.location.startswith(f"{tmp_path}/{'d' * 200}/")
+    shutil.rmtree(tmp_path)
 
 
 @pytest.mark.parametrize("recursive", [False, True])

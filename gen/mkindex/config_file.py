@@ -28,7 +28,10 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
+        # "C:\wheels" and "C:\Users" are not valid TOML.
+        is_backslash = str(error).startswith(("Unescaped '\\'", "Invalid hex value"))
+        advice = r". Write a path with \ in single quotes" if is_backslash else ""
+        raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}{advice}") from error
     values = _policy(content, path)
     for key, value in _without_site(content):
         if key in POLICY_TABLES:

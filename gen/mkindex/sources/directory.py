@@ -118,7 +118,8 @@ class DirectorySource(NamedTuple):
         except OSError as error:
             # A missing file was removed since the directory was listed. A broken symlink needs a fix.
             is_removed = isinstance(error, FileNotFoundError) and not entry.is_symlink()
-            if is_distribution and not is_removed:
+            is_directory = self.recursive and entry.is_dir(follow_symlinks=False)  # whose path is too long
+            if (is_distribution or is_directory) and not is_removed:
                 return Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
             return None
 
