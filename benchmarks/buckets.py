@@ -6,7 +6,9 @@ and one after a wheel was added. For each it prints seconds, requests and bytes 
 peak of memory. The emulator takes most of the time, so that the rest is what counts.
 
 mkindex writes an index that names the objects where they are; `aws s3 sync` copies them to this machine, which is what
-a script that makes an index with a program for directories begins with.
+a script that makes an index with a program for directories begins with. `--manage FILE` runs s3_management/manage.py of
+github.com/pytorch/test-infra, too, which makes the index of the wheels of PyTorch: it asks for each object and its
+`.metadata`, and reads no METADATA. It remembers nothing, so it is run once.
 """
 
 import argparse
@@ -32,7 +34,7 @@ import boto3
 from benchmarks.corpus import Name, many, tiny_wheel
 
 _CLIENTS = Path(__file__).resolve().parents[1] / ".clients"
-_BUCKET = "wheels"
+_BUCKET, _PREFIX = "pytorch", "whl"  # those that manage.py reads
 
 
 class Line:
@@ -70,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int)
     parser.add_argument("--kib", type=int, default=0, help="KiB of data in each wheel, besides its code (default: 0)")
+    parser.add_argument("--manage", metavar="FILE", help="s3_management/manage.py of pytorch/test-infra")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, _serve(Path(scratch, "log")) as port:
         line = Line(port)
@@ -80,14 +83,24 @@ def main() -> None:
         names = list(many(options.count + 1))
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda number: _put(client, number, names[number], options.kib), range(options.count)))
-        where = [f"s3://{_BUCKET}", f"{scratch}/public", "--quiet", "--cache-dir", f"{scratch}/cache"]
-        sync = [str(_CLIENTS / "awscli/bin/aws"), "s3", "sync", f"s3://{_BUCKET}", f"{scratch}/dist", "--quiet"]
+        where = [f"s3://{_BUCKET}/{_PREFIX}", f"{scratch}/public", "--quiet", "--cache-dir", f"{scratch}/cache"]
+        sync = [
+            str(_CLIENTS / "awscli/bin/aws"),
+            "s3",
+            "sync",
+            f"s3://{_BUCKET}/{_PREFIX}",
+            f"{scratch}/dist",
+            "--quiet",
+        ]
         commands = {"mkindex": [sys.executable, "-m", "mkindex", *where], "aws s3 sync": sync}
+        manage = [sys.executable, os.path.abspath(options.manage or ""), _PREFIX, "--do-not-upload"]
         for what in "first", "no change", "one added":
             if what == "one added":
                 _put(client, options.count, names[options.count], options.kib)
             for program, command in commands.items():
-                print(f"{what}, {program}: {_measure(command, line, Path(scratch, 'log'), options.count)}")
+                print(f"{what}, {program}: {_measure(command, line, scratch, options.count)}", flush=True)
+            if what == "first" and options.manage:
+                print(f"each, manage.py: {_measure(manage, line, scratch, options.count)}", flush=True)
 
 
 @contextmanager
@@ -103,11 +116,11 @@ def _serve(log: Path) -> Iterator[int]:
             server.kill()
 
 
-def _measure(command: Sequence[str], line: Line, log: Path, count: int) -> str:
-    with log.open("r+") as file:
-        file.truncate(0)
+def _measure(command: Sequence[str], line: Line, scratch: str, count: int) -> str:
+    log = Path(scratch, "log")
+    os.truncate(log, 0)
     before, started = line.received, time.monotonic()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=scratch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, command
@@ -121,8 +134,8 @@ def _measure(command: Sequence[str], line: Line, log: Path, count: int) -> str:
 
 def _put(client: Any, number: int, name: Name, kib: int) -> None:  # noqa: ANN401 (boto3 makes its classes at run time)
     data = _large_wheel(name, kib) if kib else tiny_wheel(*name)
-    metadata = {"sha256": hashlib.sha256(data).hexdigest()} if number % 2 else {}
-    client.put_object(Bucket=_BUCKET, Key=f"{'-'.join(name)}.whl", Body=data, Metadata=metadata)
+    metadata = {"checksum-sha256": hashlib.sha256(data).hexdigest()} if number % 2 else {}
+    client.put_object(Bucket=_BUCKET, Key=f"{_PREFIX}/{'-'.join(name)}.whl", Body=data, Metadata=metadata)
 
 
 def _large_wheel(name: Name, kib: int) -> bytes:

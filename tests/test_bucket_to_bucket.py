@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -89,15 +89,23 @@ def test_objects_of_another_store_are_uploaded_while_they_are_read(
 
 @pytest.mark.usefixtures("no_downloads")
 @pytest.mark.parametrize("scheme", ["s3", "az"])
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
 @pytest.mark.parametrize("site", [False, True])
 def test_an_sdist_is_not_written_to_this_machine(
-    scheme: str, source: Path, monkeypatch: pytest.MonkeyPatch, *, site: bool
+    scheme: str, suffix: Literal[".tar.gz", ".zip"], source: Path, monkeypatch: pytest.MonkeyPatch, *, site: bool
 ) -> None:
-    write_sdist(source, "demo", "1.0", files={"data": random.Random(1).randbytes(3 << 20)})
+    data = random.Random(1)
+    files = {f"data-{number}": data.randbytes(1 << 20) for number in range(3)}
+    sdist = write_sdist(source, "demo", "1.0", files=files, suffix=suffix)
     there, store = filled(source, f"{scheme}://wheels"), FakeStore()
     use(monkeypatch, store, others={f"{scheme}://wheels": there})
     mirror(f"{scheme}://wheels", site=site)
     assert tree_in(store) == cold_build(source, upload_time="none", site=site)
+    reads = [request for request in there.requests if request.endswith(sdist.name)]
+    if not site:
+        assert [read for read in reads if read.split()[0] in ("STREAM", "READ")] == [f"STREAM {sdist.name}"] * (
+            1 if scheme == "s3" else 2
+        )
 
 
 def test_only_what_passes_through_this_machine_is_announced(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,9 +248,15 @@ def test_a_new_cuda_wheel_is_published_by_one_command_and_installed_from_its_var
     there.changes()
     assert cli.run(["add", str(dist), TO, *given]) == 0
     assert "15 files" in capsys.readouterr().out
-    files = [change for change in there.changes() if "/files/" in change]
-    assert len(files) == 2
-    assert all("2.10.0" in change for change in files)
+    requests = there.requests()
+    files = [request.split(" ", 1) for request in requests if "/files/" in request]
+    assert [method for method, _ in files] == ["HEAD", "HEAD", "PUT", "PUT"]
+    assert all("demo_cuda-2.10.0+cu128-" in key for _, key in files)
+    pages = {request.removeprefix(f"PUT {PREFIX}/") for request in requests if request.startswith("PUT ")}
+    assert {page for page in pages if page.startswith(("simple/", "whl/")) and not page.endswith("/")} == {
+        f"whl/cu128/demo-cuda/{page}" for page in ("index.html", "index.v1_json")
+    }
+    assert f"GET {PREFIX}/.mkindex/manifest" in requests
     home = ClientHome(tmp_path / "home")
     home.path.mkdir()
     url = f"{there.url}{quote(PREFIX)}/whl/cu128/"

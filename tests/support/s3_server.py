@@ -34,7 +34,7 @@ POLICY = {
     ],
 }
 KEY, SECRET = "nobody", "nothing"
-_CHANGES = re.compile(r"(PUT|DELETE) /an-index/(\S*?)(?:\?\S*)? HTTP")
+_REQUESTS = re.compile(r"(GET|HEAD|PUT|POST|DELETE) /an-index/(\S*?)(?:\?\S*)? HTTP")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,12 @@ class Bucket:
 
     def changes(self) -> list[str]:
         """Return every change since the last call, as "PUT key" or "DELETE key", in the order of the server's log."""
+        return [request for request in self.requests() if request.startswith(("PUT ", "DELETE "))]
+
+    def requests(self) -> list[str]:
+        """Return every request since the last call, such as "GET key", in the order of the server's log."""
         with self.log.open("r+") as log:
-            found = [f"{method} {unquote(key)}" for method, key in _CHANGES.findall(log.read())]
+            found = [f"{method} {unquote(key)}" for method, key in _REQUESTS.findall(log.read())]
             log.truncate(0)
         return found
 

@@ -99,9 +99,9 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
     """Turn wheels and sdists into a static index that pip, uv, poetry and PDM install from.
 
     A SOURCE is a directory of wheels and sdists; a page with links to them, as a file or at https://…, such as a
-    find-links page, a directory listing or another index; a bucket (s3://BUCKET/PREFIX); github:OWNER/REPO, whose
-    releases have them; a lock file; a list of paths, URLs or JSON objects, one per line; or - for such a list on
-    standard input.
+    find-links page, a directory listing or another index; a bucket (s3://BUCKET/PREFIX or az://…; gs://… is
+    experimental); github:OWNER/REPO, whose releases have them; a lock file; a list of paths, URLs or JSON objects, one
+    per line; or - for such a list on standard input.
 
     DEST, a directory or a bucket, gets a static tree for any web server: the files, and pages in HTML and JSON (PEP 503
     and 691) with hashes and metadata. Each run makes DEST the index of exactly these SOURCEs. It writes what changed,

@@ -29,8 +29,11 @@ class AddOptions(Options):
 
 # Commands without sources have the options that shape the tree, and these.
 _WITHOUT_SOURCES = ("policy", "previous", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+_OF_BUCKETS = ("store_option", "timeout")
 
 ADD_OPTIONS = AddOptions.OPTIONS
 EDIT_OPTIONS = tuple(
-    one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _WITHOUT_SOURCES or one.group == REPORTING
+    one
+    for one in (*OPTIONS, *RUN_OPTIONS)
+    if one.shapes or one.name in (*_WITHOUT_SOURCES, *_OF_BUCKETS) or one.group == REPORTING
 )

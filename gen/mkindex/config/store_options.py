@@ -10,8 +10,8 @@ class StoreOptions(Options, heading=BUCKETS):
 
     store_option: tuple[str, ...] = option(
         (),
-        "A setting of the store, such as endpoint=https://…, region=…, profile=… or skip_signature=true (a public "
-        "bucket). May be repeated.",
+        "A setting of the bucket in an s3://, az:// or gs:// address (gs:// is experimental), such as "
+        "endpoint=https://…, region=…, profile=… or skip_signature=true (a public bucket). May be repeated.",
         metavar="KEY=VALUE",
         automatic="from the environment, as AWS, Google and Azure tools read it",
     )

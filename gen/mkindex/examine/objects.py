@@ -1,18 +1,19 @@
 """Files of buckets that get into an index in a bucket, without a copy on this machine.
 
-Only what describes a wheel is read, and all of one whose sha256 the store does not know. A `.tar.gz` is read once, from
-its begin to its end.
+Only what describes a wheel is read, and all of one whose sha256 the store does not know. An sdist is read once: a
+`.tar.gz` as its bytes arrive, and a `.zip` into memory, since the header of each member is read. Of a larger `.zip`,
+these are requested.
 """
 
 import hashlib
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 
 from mkindex.distributions.describe import describe
 from mkindex.errors import Unreadable
 from mkindex.examine.links import Advance, CheckedLink, Digests, LinkWork, Outcome, reject, remember_facts
 from mkindex.examine.reference import open_parts
 from mkindex.model.files import Artifact, Facts, Fingerprint, make_file
-from mkindex.web.ranges import OutOfReach
+from mkindex.web.ranges import MAX_FETCHED, OutOfReach
 from mkindex.web.responses import RequestFailed
 
 
@@ -94,12 +95,29 @@ def _describe_passing(checked: CheckedLink, work: LinkWork, advance: Advance) ->
     return facts._replace(sha256=stream.digests.sha256, upload_time=head.last_modified)
 
 
+def _describe_in_memory(checked: CheckedLink, work: LinkWork, advance: Advance) -> Facts:
+    link, head = checked.link, checked.head
+    assert head
+    digests, parts = Digests(link), []
+    for part in work.web.stream(head, link.url):
+        digests.update(part)
+        parts.append(part)
+        advance(len(part))
+    data = b"".join(parts)
+    facts = describe(link.filename, BytesIO(data), len(data), link.project)
+    if mismatch := digests.mismatch():
+        raise Unreadable(mismatch)
+    return facts._replace(sha256=digests.sha256, upload_time=head.last_modified)
+
+
 def _describe(checked: CheckedLink, work: LinkWork, advance: Advance) -> Facts:
     link, head = checked.link, checked.head
     if link.filename.endswith(".tar.gz"):
         return _describe_passing(checked, work, advance)
-    stream = open_parts(checked, work)
     assert head
+    if link.filename.endswith(".zip") and (head.size or 0) <= MAX_FETCHED:
+        return _describe_in_memory(checked, work, advance)
+    stream = open_parts(checked, work)
     assert stream
     facts = describe(link.filename, stream, stream.size, link.project, whole=stream.is_whole)
     sha256 = link.sha256
