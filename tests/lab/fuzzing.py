@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lab import archives, locks, records, texts
 from lab.part import Part, Result
+from lab.scratch import scratch_for_child
 
 if TYPE_CHECKING:
     import random
@@ -105,7 +106,10 @@ def fuzz(name: str, seconds: float, seed: int) -> Result:
     flags = [f"-{option}={value}" for option, value in options.items()]
     flags += ["-print_final_stats=1", f"-artifact_prefix={corpus}/"]  # a violation is tried first by the next run
     command = [sys.executable, "-m", "lab.guided", name, *flags, str(corpus)]
-    process = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    with scratch_for_child() as environment:
+        process = subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
     counts = re.findall(r"number_of_executed_units: ([0-9]+)", process.stderr) or re.findall(
         r"#([0-9]+)", process.stderr
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import posixpath
 import sqlite3
-import tempfile
 import zlib
 from contextlib import closing
 from functools import cache
-from pathlib import Path
 
+from lab.scratch import scratch
 from mkindex.cache import Cache
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.tree import intent, manifest
@@ -25,11 +24,6 @@ ENTRIES = [
     Entry("demo", Stage.METADATA, f"{FILE}.metadata", SHA256, SHA256, ""),
     Entry("demo", Stage.PROJECT, "simple/demo/index.html", "key", SHA256, ""),
 ]
-
-
-@cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="mkindex-lab-", dir="/dev/shm"))
 
 
 def why_hostile(entry: Entry) -> str:
@@ -74,7 +68,7 @@ def intents() -> list[bytes]:
 
 
 def check_intent(data: bytes) -> str:
-    path = _scratch() / "intent"
+    path = scratch() / "intent"
     path.write_bytes(data)
     try:
         with path.open("rb") as stream:
@@ -91,7 +85,7 @@ FACTS = {artifact.path: f"facts\tof {artifact.relative}" for artifact in ARTIFAC
 
 @cache
 def _database() -> bytes:
-    directory = _scratch() / "sound"
+    directory = scratch() / "sound"
     with Cache(directory) as database:
         for path, facts in FACTS.items():
             database.put(path, FINGERPRINT, facts, read_ns=10**18)
@@ -106,7 +100,7 @@ def databases() -> list[bytes]:
 
 def check_cache(data: bytes) -> str:
     """Facts from a damaged database are those that were written, or none; and it can be used afterwards."""
-    directory = _scratch() / "damaged"
+    directory = scratch() / "damaged"
     directory.mkdir(exist_ok=True)
     for name in ("facts.sqlite3", "facts.sqlite3-wal", "facts.sqlite3-shm"):
         (directory / name).unlink(missing_ok=True)

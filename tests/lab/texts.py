@@ -5,10 +5,7 @@ from __future__ import annotations
 import email
 import json
 import re
-import tempfile
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +13,7 @@ import html5lib
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from lab.scratch import scratch
 from mkindex.distributions.describe import describe_metadata, describe_name
 from mkindex.distributions.filenames import FILENAME, SUFFIXES
 from mkindex.distributions.requirements import PLAIN_REQUIREMENT, unusable_requirements
@@ -111,11 +109,6 @@ def check_json(data: bytes) -> str:
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="mkindex-lab-", dir="/dev/shm"))
-
-
 def lists() -> list[bytes]:
     objects = [{"filename": WHEEL, "hash": f"sha256={SHA256}", "upload_timestamp": 1.5, "yanked_reason": "x"}]
     return [
@@ -127,7 +120,7 @@ def lists() -> list[bytes]:
 
 def check_list(data: bytes) -> str:
     """Read a list of files below an address: no link leads elsewhere, and `json` reads the same names."""
-    path = _scratch() / "list.txt"
+    path = scratch() / "list.txt"
     path.write_bytes(data)
     source = ListSource(path=str(path), selection=Selection(), files_url=FILES_URL)
     try:
