@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from sys import intern
 
@@ -230,10 +229,12 @@ def _parse_wheel_filename(filename: str) -> tuple[str, Version]:
     """
     name, _, rest = filename.partition("-")
     version, _, tags = rest.partition("-")
-    with suppress(ValueError):
+    try:
         _check_tags(tags)
         project = name.replace("_", "-") if _PLAIN_NAME.fullmatch(name) else _parse_project(name)
         return project, parse_version(version)
+    except ValueError:  # with suppress() would take as long as all of this
+        pass
     try:
         return parse_wheel_filename(filename)[:2]
     except InvalidWheelFilename as error:

@@ -132,10 +132,15 @@ def split_sdist_filename(filename: str) -> "list[tuple[str, Version]]":
     return found
 
 
+_NORMAL_TAGS = re.compile(r"(?:-[a-z0-9_]+){3}\.whl")  # no build tag, no set of tags, no label
+
+
 def normal_filename(filename: str, project: str, version: str) -> str:
     """Return the normal form of a filename, which is the same for all spellings with the same meaning."""
-    filename, label = split_label(filename)
     start = f"{project.replace('-', '_')}-{version}"
+    if filename.startswith(start) and _NORMAL_TAGS.fullmatch(filename, len(start)):  # as of most files
+        return filename
+    filename, label = split_label(filename)
     if not filename.endswith(".whl"):
         return f"{start}{sdist_suffix(filename)}"
     _, _, *build, python, abi, platform = filename.removesuffix(".whl").split("-")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import WrittenTree
-from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
+from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts
 from mkindex.parallel import map_pulled
 from mkindex.progress import Progress
 from mkindex.simple.links import filename_in, has_expiring_signature
@@ -167,7 +167,9 @@ def list_trusted(link: Link) -> Outcome:
         facts = describe_name(link.filename, link.requires_python)
     except Unreadable as error:
         return Rejected(location=link.location, reason=str(error))
-    return make_file(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
+    upload_time = link.upload_time or facts.upload_time
+    facts = facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or "", upload_time=upload_time)
+    return File(link, facts, link.filename)
 
 
 def recall_facts(link: Link, fingerprint: str, cache: KnownFacts, *, mirrored: bool) -> Facts | str | None:

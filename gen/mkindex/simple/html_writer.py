@@ -3,9 +3,12 @@
 The templates in `templates/simple/` make the same pages, more slowly. They are used if the user replaces one of them.
 """
 
+import re
 from collections.abc import Collection, Iterable
 
 from mkindex.simple.writer import PageDocument, make_root_page
+
+_SPECIAL = re.compile("[&<>\"']")
 
 
 def encode_root_html(names: Iterable[str]) -> bytes:
@@ -62,6 +65,8 @@ def _link(file: PageDocument, legacy: Collection[str]) -> str:
 
 def _escape(text: str) -> str:
     """Return text with the entities that templates write. Importing `html` would take as long as writing many pages."""
+    if not _SPECIAL.search(text):  # as most texts
+        return text
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&#34;").replace("'", "&#39;")
 

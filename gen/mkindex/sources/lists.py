@@ -22,6 +22,7 @@ from mkindex.sources.source import SourceItem
 from mkindex.text import printable, redact
 
 _MAX_LINE = 1 << 20  # bytes
+_decode = json.JSONDecoder().decode  # without the questions that json.loads() asks for each line
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USUAL_HASH = re.compile(r"sha256=[0-9a-f]{64}")
@@ -85,7 +86,7 @@ class ListSource:
     def _parse_object(self, line: bytes) -> "SourceItem | None":
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         try:
-            entry: dict[str, Any] = json.loads(line.decode())
+            entry: dict[str, Any] = _decode(line.decode())
         except (ValueError, RecursionError) as error:
             reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
             raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
