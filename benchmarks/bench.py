@@ -25,13 +25,13 @@ class Sizes:
     tiny: int = 5_000
     many: int = 20_000
     growth: tuple[int, ...] = (1_000, 10_000, 100_000)
-    huge: tuple[int, str] = (32, "256M")
-    giant: tuple[int, str] = (4, "1G")
+    huge: tuple[int, str] = (16, "256M")
+    giant: tuple[int, str] = (2, "1G")
     calls: int = 1_000
     lines: int = 1_000_000
     watched: tuple[int, ...] = (1_000, 20_000)
-    arrivals: int = 40  # files added while a watch runs
-    idle: float = 60  # seconds
+    arrivals: int = 20  # files added while a watch runs
+    idle: float = 30  # seconds
     checked: tuple[int, ...] = (1_000, 10_000)
     curve: tuple[int, ...] = (100, 1_000, 10_000)
     sites: int = 1_000

@@ -5,20 +5,14 @@ import itertools
 import json
 import os
 import re
-import shlex
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks import corpus, site, webserver
 from benchmarks.bench import Bench, first_runs, settle
-from benchmarks.measure import Contender, Timing, race, run
+from benchmarks.measure import Contender, Timing, race
 from benchmarks.report import Result, Target
 
 POLICY = """
@@ -169,53 +163,6 @@ def people(bench: Bench) -> Result:
     return result
 
 
-def serving(bench: Bench) -> Result:
-    """Time how long it takes to send one page to many clients, against Python's own server."""
-    clients, requests = bench.sizes.clients, bench.sizes.fetched
-    source = bench.make("many", bench.sizes.tiny)
-    tree = f"{source}-served"
-    run([bench.mkindex, source, tree, "--no-cache"])
-    page = f"simple/{corpus.project(0).replace('_', '-')}/"
-    result = Result(title=f"One page for {clients} clients, {requests:,} times ({bench.place})")
-    with (
-        _server([bench.mkindex, "serve", tree, "--quiet", "--bind", "127.0.0.1:{}"]) as ours,
-        _server([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", tree, "{}"]) as theirs,
-    ):
-        contenders = {}
-        for name, url in (("mkindex serve", ours), ("python -m http.server", theirs)):
-            config = f"{source}-{name.split()[0]}.curl"
-            Path(config).write_text(f'url = "{url}{page}"\noutput = "/dev/null"\n' * requests)
-            curl = ["curl", "--silent", "--fail", "--parallel", "--parallel-max", str(clients), "--config", config]
-            contenders[name] = Contender(command=curl)
-        timings = race(contenders, bench.sizes.long_rounds)
-    result.add(timings, requests)
-    value = timings["python -m http.server"].median / timings["mkindex serve"].median
-    work = f"one page for {clients} clients ({bench.place})"
-    result.targets.append(Target(work=work, against="python -m http.server", value=value, bound=2, at_least=True))
-    return result
-
-
-@contextmanager
-def _server(command: list[str]) -> Iterator[str]:
-    """Run a server at a free port, which replaces `{}` in its command; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    filled = [word.format(port) if "{}" in word else word for word in command]
-    with subprocess.Popen(filled, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(1500):
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.02)
-            else:
-                raise SystemExit(f"{shlex.join(filled)} does not start")
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            process.terminate()
-
-
 def network(bench: Bench) -> Result:
     """Time mkindex over HTTP, against curl with the same requests: nearby, and far away."""
     from benchmarks import wire  # here, since it imports the tests: this program must stay smaller than mkindex
@@ -280,8 +227,5 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "policy": policy,
     "locks": locks,
     "people": people,
-    "serving": serving,
     "network": network,
 }
-# Of these, a disk would change nothing but the time of the disk.
-IN_MEMORY = frozenset({*SCENARIOS, "memory", "shapes", "lists", "watching", "check"})

@@ -8,19 +8,20 @@ import itertools
 import os
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from subprocess import check_output
 
-from benchmarks import journeys, scenarios
+from benchmarks import checks, journeys, scenarios, services
 from benchmarks.bench import QUICK, Bench, Sizes
-from benchmarks.journeys import IN_MEMORY, lines
+from benchmarks.journeys import lines
 from benchmarks.machine import BUILD, PLACES, file_system, forget_settings
 from benchmarks.picture import draw
 from benchmarks.report import Result, page, recall, remember
-from benchmarks.scenarios import ANYWHERE
+from benchmarks.scenarios import ANYWHERE, ON_DISK
 
-SCENARIOS = scenarios.SCENARIOS | journeys.SCENARIOS
+SCENARIOS = scenarios.SCENARIOS | journeys.SCENARIOS | services.SCENARIOS | checks.SCENARIOS
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -55,9 +56,9 @@ def main() -> None:
     places = [place for place in chosen.place or PLACES if os.path.isdir(PLACES[place])]
     with ExitStack() as later:
         for place, scenario in itertools.product(places, chosen.scenarios or SCENARIOS):
-            if scenario in ANYWHERE | IN_MEMORY and place != places[0]:
+            if scenario not in ON_DISK and place != places[0]:
                 continue
-            print(f"{place}: {scenario}", file=sys.stderr)
+            started = time.monotonic()
             root = later.enter_context(tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[place]))
             bench = Bench(
                 mkindex=os.path.abspath(chosen.mkindex),
@@ -68,6 +69,7 @@ def main() -> None:
             results[scenario if scenario in ANYWHERE else f"{scenario}, {place}"] = SCENARIOS[scenario](bench)
             if not bench.aside:
                 later.close()
+            print(f"{place}: {scenario} took {time.monotonic() - started:.0f} s", file=sys.stderr)
             results = {key: results[key] for key in sorted(results, key=in_order)}
             if not chosen.quick:
                 remember(f"{BUILD}/results.json", results)

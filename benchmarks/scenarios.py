@@ -1,16 +1,12 @@
-"""The scenarios, one function each. Programs that are compared run in turns, and their medians are compared."""
+"""The scenarios of builds. Programs that are compared run in turns, and their medians are compared."""
 
-import itertools
-import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from subprocess import check_call
 
-from benchmarks import corpus, peers, webserver
+from benchmarks import peers
 from benchmarks.bench import (
     BARE,
     COPY,
@@ -21,14 +17,9 @@ from benchmarks.bench import (
     first_runs,
     one_added,
     settle,
-    wait,
 )
-from benchmarks.machine import cores, read
-from benchmarks.measure import Contender, Timing, clear, cpu_seconds, file_calls, peak_memory, race, run
-from benchmarks.report import Result, Target, seconds
-
-SETTLE = 0.3  # seconds, the default of --settle
-CHECK_LIMITS = (("hash", "read"), ("deep", "members"))  # what reads the same bytes, for --files
+from benchmarks.measure import Contender, clear, file_calls, race, run
+from benchmarks.report import Result, Target
 
 
 def cold(bench: Bench) -> Result:
@@ -168,41 +159,6 @@ def unchanged(bench: Bench) -> Result:
     return result
 
 
-def grow(bench: Bench) -> Result:
-    """Time `mkindex add` with a source that has only the new wheel, beside a build with nothing to do."""
-    count = bench.sizes.many
-    source = bench.make("many", count)
-    build = bench.build(source, cold=False)
-    settle(build)
-    new, grown, cache = f"{source}-new", f"{source}-grown", f"{source}-grown-cache"
-    shutil.copytree(build.command[2], grown, symlinks=True)
-    add = [bench.mkindex, "add", new, grown, "--cache-dir", cache]
-    versions = itertools.count()
-
-    def make_new() -> None:
-        shutil.rmtree(new, ignore_errors=True)
-        os.makedirs(new)
-        corpus.make_tiny([(corpus.project(0), f"9.{next(versions)}", corpus.TAGS[0])], new)
-
-    make_new()
-    run(add)  # which takes note of the copies
-    contenders = {"nothing changed": build, "one added by add": Contender(command=add, before=make_new)}
-    timings = race(contenders, 2 * bench.sizes.rounds)
-    result = Result(
-        title=f"{count:,} wheels, and one added by `mkindex add` from a directory of its own ({bench.place})"
-    )
-    result.add({f"mkindex, {name}": timing for name, timing in timings.items()}, count)
-    result.targets.append(
-        Target(
-            work=f"{count:,} wheels, one added by add ({bench.place})",
-            against="nothing changed",
-            value=timings["one added by add"].median / timings["nothing changed"].median,
-            bound=1.5,
-        )
-    )
-    return result
-
-
 def shapes(bench: Bench) -> Result:
     """Time the extremes: one project with all of the files, and a project for each."""
     count = bench.sizes.many
@@ -289,63 +245,6 @@ def lists(bench: Bench) -> Result:
     return result
 
 
-def check(bench: Bench) -> Result:
-    """Time a check of an index: in a directory, and on a server on this machine."""
-    result = Result(title=f"Checks ({bench.place})")
-    if not webserver.program():
-        result.title += ": without a server, because nginx is not installed"
-    peaks = {}
-    for count in bench.sizes.checked:
-        source = bench.make("many", count)
-        tree, cache = f"{source}-checked", f"{source}-check-cache"
-        run([bench.mkindex, source, tree, "--no-cache"])
-        levels = ("none", "hash", "deep")
-        contenders = {level: [bench.mkindex, "check", tree, "--no-cache", "--files", level] for level in levels}
-        limits = {
-            level: [sys.executable, f"{HERE}/limits.py", limit, str(cores()), tree] for level, limit in CHECK_LIMITS
-        }
-        contenders |= {f"limit of {level}": call for level, call in limits.items()}
-        timings = race({level: Contender(command=call) for level, call in contenders.items()}, bench.sizes.long_rounds)
-        result.add({f"{count:,} files in a directory, {level}": timing for level, timing in timings.items()}, count)
-        slower = {level: timings[level].median / timings[f"limit of {level}"].median for level in limits}
-        peaks[count] = timings["hash"].peak
-        if not webserver.program():
-            continue
-        with webserver.nginx(tree, f"{source}-nginx") as url:
-            for words, level, kept in (
-                ("head", "head", False),
-                ("hash", "hash", False),
-                ("hash, again", "hash", True),
-                ("deep", "deep", False),
-            ):
-                options = ["--files", level, *(["--cache-dir", cache] if kept else ["--no-cache"])]
-                call = Contender(command=[bench.mkindex, "check", f"{url}simple/", *options])
-                if kept:
-                    run(call.command)
-                asked = _lines(f"{source}-nginx/log")
-                timing = race({words: call}, 1)[words]
-                requests = _lines(f"{source}-nginx/log") - asked
-                result.add({f"{count:,} files on a server, {words}: {requests:,} requests": timing}, count)
-                peaks[count] = max(peaks[count], timing.peak)
-    few, most = min(peaks), max(peaks)
-    grown = (peaks[most] - peaks[few]) / (1 << 20)
-    work = f"a check of {most:,} files ({bench.place})"
-    result.targets = [
-        Target(work=work, against="peak memory", value=peaks[most] / (1 << 20), bound=100, unit=" MB"),
-        Target(work=work, against=f"additional memory compared with {few:,}", value=grown, bound=20, unit=" MB"),
-        *(
-            Target(work=f"{work} in a directory, {level}", against="its limit", value=value, bound=1.5)
-            for level, value in slower.items()
-        ),
-    ]
-    return result
-
-
-def _lines(path: str) -> int:
-    with open(path, "rb") as file:
-        return sum(1 for _ in file)
-
-
 def start(bench: Bench) -> Result:
     """Time the start-up."""
     ours = Contender(command=[bench.mkindex, "--version"])
@@ -389,80 +288,17 @@ def calls(bench: Bench) -> Result:
     return result
 
 
-def watching(bench: Bench) -> Result:
-    """Time how soon a page lists a wheel that is renamed into the source, and what an idle watch costs."""
-    result = Result(title=f"From renaming a wheel into a watched source until its page lists it ({bench.place})")
-    for count in bench.sizes.watched:
-        source = bench.make("many", count)
-        dest = f"{source}-watched"
-        command = [bench.mkindex, source, dest, "--cache-dir", f"{dest}-cache", "--watch", "--quiet"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        try:
-            timing = Timing(seconds=[arrival(source, dest, number) for number in range(bench.sizes.arrivals + 1)][1:])
-            wait()
-            before = cpu_seconds(process.pid)
-            time.sleep(bench.sizes.idle)
-            idle = cpu_seconds(process.pid) - before
-            timing.peak = peak_memory(process.pid)
-        finally:
-            process.terminate()
-            process.wait()
-        result.add({f"{count:,} wheels": timing})
-        times = sorted(timing.seconds)
-        late = times[len(times) * 99 // 100]
-        result.notes.append(
-            f"With {count:,} wheels the 99th percentile is {seconds(late)}; "
-            f"while idle, it used {idle:.2f} s of processor time in {bench.sizes.idle:.0f} s."
-        )
-        target = partial(Target, work=f"{count:,} wheels, one renamed in ({bench.place})", unit=" ms")
-        more = (timing.median - SETTLE) * 1000
-        bound = 50 if count <= 1_000 else 250
-        result.targets += [
-            target(against=f"median beyond --settle ({SETTLE:g} s)", value=more, bound=bound),
-            Target(
-                work=f"{count:,} wheels, an idle watch ({bench.place})",
-                against=f"processor time in {bench.sizes.idle:.0f} s",
-                value=idle * 1000,
-                bound=100,
-                unit=" ms",
-            ),
-        ]
-    return result
-
-
-def arrival(source: str, dest: str, number: int) -> float:
-    """Rename a new wheel into the source; return the seconds until its page lists it."""
-    project = corpus.project(number % 7)
-    made = f"{source}-new"
-    os.makedirs(made, exist_ok=True)
-    corpus.make_tiny([(project, f"8.{number}", corpus.TAGS[0])], made)
-    (name,) = os.listdir(made)
-    page = f"{dest}/simple/{project.replace('_', '-')}/index.html"
-    while number == 0 and not os.path.exists(page):  # the first build
-        time.sleep(0.01)
-    time.sleep(0.7)  # until everything for the wheel before is done
-    start = time.perf_counter()
-    os.rename(f"{made}/{name}", f"{source}/{name}")
-    while name not in read(page):
-        time.sleep(0.001)
-        if time.perf_counter() - start > 60:
-            raise SystemExit(f"{page} does not list {name} after a minute")
-    return time.perf_counter() - start
-
-
 SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "cold": cold,
     "huge-link": huge_link,
     "huge-copy": huge_copy,
     "unchanged": unchanged,
-    "add": grow,
     "growth": growth,
     "memory": memory,
     "shapes": shapes,
     "lists": lists,
-    "watching": watching,
-    "check": check,
     "start": start,
     "calls": calls,
 }
 ANYWHERE = {"start", "calls"}  # measured in one place only, because the place makes no difference
+ON_DISK = {"cold", "huge-link", "huge-copy", "unchanged"}  # of the others, a disk changes only the time of the disk
