@@ -116,6 +116,22 @@ def test_hard_links_are_the_files_of_the_source_which_is_not_changed(wheels: Pat
     assert read_tree(public) == cold_build(wheels)
 
 
+@pytest.mark.parametrize("is_supported", [True, False], ids=["by-the-system", "here"])
+def test_a_hard_link_of_a_symlink_is_one_of_its_target(
+    is_supported: bool, wheels: Path, public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_supported:
+        monkeypatch.setattr(os, "supports_follow_symlinks", os.supports_follow_symlinks - {os.link})
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    targets = sorted(wheels.iterdir())
+    for target in targets:
+        (linked / target.name).symlink_to(target)
+    publish(linked, public, link_mode="hardlink", follow_symlinks=True)
+    published = [path for path in public.glob("files/*/*/*") if not path.name.endswith(".metadata")]
+    assert sorted(path.lstat().st_ino for path in published) == sorted(target.lstat().st_ino for target in targets)
+
+
 def test_a_destination_may_be_a_symlink_to_a_directory(wheels: Path, public: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     public.symlink_to("elsewhere")

@@ -72,9 +72,11 @@ class Filesystem(Root):
         return self._can_clone
 
     def link(self, source: str, target: str) -> None:
-        """Hard-link a file of this machine into the tree."""
+        """Hard-link a file of this machine, or the one that a symlink leads to, into the tree."""
         with self.place(target) as new:
-            os.link(source, new.name, dst_dir_fd=new.descriptor)
+            # With a descriptor, the system follows the symlink itself; to do that here takes longer than the link.
+            is_followed = new.descriptor is not None and os.link in os.supports_follow_symlinks
+            os.link(source if is_followed else os.path.realpath(source), new.name, dst_dir_fd=new.descriptor)
 
     def link_again(self, path: str, target: str) -> None:
         """Give a file of the tree a second path."""

@@ -296,7 +296,7 @@ class Staging:
             if own:
                 self._disk.link_again(own, target)
             else:
-                self._disk.link(os.path.realpath(path), target)
+                self._disk.link(path, target)
         except FileNotFoundError as error:
             raise FileChanged(file) from error
         # Linking changes the ctime, and nothing else.
