@@ -1,8 +1,9 @@
 """Measure time and memory against the number of files of a list: `python -m benchmarks.scale [--files N…] [--jobs N…]`.
 
 A list of JSON lines is made with fourteen files a project, as the public index has on average, and built twice: into an
-empty directory, and again with nothing to do. Tables go to standard output; --pictures DIR also draws them. Pages and
-temporary files need about 3 KB of disk for each file: --place says where they go.
+empty directory, and again with nothing to do. With `--per-project 2` it has more projects, which take memory. Tables go
+to standard output; --pictures DIR also draws them. Pages and temporary files need about 3 KB of disk for each file:
+--place says where they go.
 """
 
 import argparse
@@ -21,17 +22,16 @@ from benchmarks.measure import Cost, cost
 from benchmarks.picture import draw
 from benchmarks.report import seconds, table
 
-FILES_PER_PROJECT = 14
 URL = "https://example.com/packages"
 Point = tuple[int, Cost]  # number of files, and what a build of them costs
 
 
-def listing(count: int, *, in_order: bool) -> Iterator[str]:
+def listing(count: int, per_project: int, *, in_order: bool) -> Iterator[str]:
     """Yield the lines: all files of a project together, or those of all projects in turn."""
     rng = random.Random(count)
-    projects = -(-count // FILES_PER_PROJECT)
+    projects = -(-count // per_project)
     for number in range(count):
-        which, release = divmod(number, FILES_PER_PROJECT) if in_order else reversed(divmod(number, projects))
+        which, release = divmod(number, per_project) if in_order else reversed(divmod(number, projects))
         line = {
             "filename": f"{project(which)}-1.{release // 2}.{rng.randrange(9)}-{TAGS[release % 2]}.whl",
             "hash": f"sha256={rng.randbytes(32).hex()}",
@@ -42,11 +42,11 @@ def listing(count: int, *, in_order: bool) -> Iterator[str]:
         yield f"{json.dumps(line)}\n"
 
 
-def measure(count: int, jobs: int, place: Path, *, in_order: bool) -> tuple[Cost, Cost]:
+def measure(count: int, per_project: int, jobs: int, place: Path, *, in_order: bool) -> tuple[Cost, Cost]:
     """Return what the first build of a list and one with nothing to do cost."""
     lines, tree = place / "list.jsonl", place / "tree"
     with lines.open("w") as file:
-        file.writelines(listing(count, in_order=in_order))
+        file.writelines(listing(count, per_project, in_order=in_order))
     command = [sys.executable, "-m", "mkindex", str(lines), str(tree), "--files-url", URL, "--no-cache", "--quiet"]
     command += ["--jobs", str(jobs)]
     first, again = cost(command), cost(command)
@@ -73,6 +73,7 @@ def main() -> None:
     """Measure, print the table, and draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="files of each list")
+    parser.add_argument("--per-project", type=int, default=14, help="files of each project")
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2], help="processes")
     parser.add_argument("--in-order", action="store_true", help="all files of a project are together in the list")
     parser.add_argument("--place", default=PLACES["memory"], help="directory for lists, trees and temporary files")
@@ -84,7 +85,7 @@ def main() -> None:
         name = f"{jobs} process{'es' if jobs > 1 else ''}"
         for count in options.files:
             with tempfile.TemporaryDirectory(prefix="mkindex-scale-", dir=options.place) as place:
-                first, again = measure(count, jobs, Path(place), in_order=options.in_order)
+                first, again = measure(count, options.per_project, jobs, Path(place), in_order=options.in_order)
             series.setdefault(name, []).append((count, first))
             series.setdefault(f"{name}, nothing changed", []).append((count, again))
     head = ["", "files", "time", "processor time", "per file", "peak memory"]

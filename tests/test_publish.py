@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mkindex.errors import DestinationError
 from mkindex.publish.memory import MemoryDestination
 from mkindex.publish.plan import Destination, FileChanged, HeldEntry, Plan, PublishedSection, Put, plan
+from mkindex.publish.staging import Outcomes, StagedPages, UnplacedPut
 from mkindex.site.layout import Site
 from mkindex.site.render import render
 from mkindex.site.resources import FileResource, Page, PageResource, Resource, SiblingResource
@@ -355,3 +356,13 @@ def test_an_unlisted_file_is_kept_for_exactly_the_grace(
         since = {path: when for path, when in since.items() if now - when < 600}
         assert destination.content.keys() == named.keys() | since.keys()
         assert all(destination.content[path] == data for path, data in named.items())
+
+
+def test_what_became_of_many_pages_is_kept_as_it_was() -> None:
+    outcomes = [UnplacedPut(hashlib.sha256(bytes([number])).hexdigest(), number % 3 == 0) for number in range(7)]
+    staged = StagedPages(iter(outcomes))
+    assert ([*staged], staged[-1], staged[2:5], len(staged)) == (outcomes, outcomes[-1], outcomes[2:5], 7)
+    with pytest.raises(IndexError):
+        staged[7]
+    both = Outcomes(["fingerprint"], staged)
+    assert ([*both.each()], both.of(0), both.of(3)) == (["fingerprint", *outcomes], "fingerprint", outcomes[2])

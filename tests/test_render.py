@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
+from mkindex.simple.writer import VariantIndex, encode_page, encode_root_page, make_root_page
 from mkindex.site.layout import Site
 from mkindex.site.render import render
 from mkindex.site.resources import FileResource, Page, Resource, SiblingResource
@@ -516,3 +518,9 @@ def test_a_template_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 def _make_directory(directory: Path) -> Path:
     directory.mkdir(parents=True)
     return directory
+
+
+def test_a_root_page_is_the_json_of_its_dictionary() -> None:
+    names, variants = ["a", "b-c", "d9"], [VariantIndex("cpu", "../whl/cpu/", ("a", "[]"))]
+    for some, others in itertools.product(([], names), ((), variants)):
+        assert encode_root_page(some, others) == encode_page(make_root_page(some, others))

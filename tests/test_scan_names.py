@@ -13,6 +13,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from mkindex.cache import Cache
 from mkindex.distributions import describe
+from mkindex.distributions.filenames import normal_filename
 from mkindex.distributions.requirements import ELSEWHERE
 from mkindex.errors import Misnamed, Rejected
 from mkindex.examine import local as scan
@@ -382,3 +383,15 @@ def test_a_requires_python_that_only_pip_can_read_is_left_out_with_a_warning(tmp
     assert isinstance(found, Facts)
     only_pip = NOT_VALID.format(value).replace("pip ignores it, but uv may ignore", "pip uses it, but uv ignores")
     assert (found.requires_python, found.warning) == ("", only_pip)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("py3-none-any", "cp312-abi3-manylinux_2_17_x86_64", "py3.py2-none-any", "1-py3-none-any", "01b-py3-none-any"),
+        *("PY3-none-any", "py3-none-any-cu128", "1-py3-none-any-cu128"),
+    ],
+)
+def test_a_filename_in_normal_form_is_recognized(end: str) -> None:
+    usual, other = (normal_filename(f"{name}-1.0-{end}.whl", "demo-x", "1.0") for name in ("demo_x", "Demo.x"))
+    assert usual == other

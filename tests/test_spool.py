@@ -117,6 +117,14 @@ def test_stored_projects_are_found_by_name() -> None:
     assert spool.totals(stored) == spool.totals(expected) == Totals(80, sum(one.size or 0 for one in some_files()))
 
 
+def test_digests_of_stored_projects_are_found_by_name() -> None:
+    expected = projects()
+    digests = [f"{number:032x}" for number in range(len(expected))]
+    found = spool.with_digests(spool.by_name(StoredProjects(expected)), digests)
+    assert (dict(found), [*found.values()]) == (spool.with_digests(spool.by_name(expected), digests), digests)
+    assert (found.get("p33"), found.get("zz"), "p3" in found, len(found)) == (None, None, True, 9)
+
+
 def test_the_file_is_closed_with_the_last_reference() -> None:
     gc.disable()  # which would free a cycle of references, some time later
     try:
