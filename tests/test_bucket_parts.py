@@ -190,6 +190,29 @@ def test_options_that_change_are_applied_to_all_projects(
     assert tree_in(store) == cold_union(tmp_path / "all", many, new, simple_path="other")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"json_root": "json"}),
+        ({"json_root": "json"}, {"json_root": None}),
+        ({"json_root": "json"}, {"json_root": "other"}),
+        ({"site": True}, {"site": False}),
+        ({"legacy_json": True}, {"legacy_json": False}),
+    ],
+)
+def test_pages_that_an_option_adds_or_takes_away_change_in_all_projects(
+    many: Path, new: Path, monkeypatch: pytest.MonkeyPatch, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    trees = []
+    for longest in 0, 1 << 30:
+        monkeypatch.setattr("mkindex.publish.bucket_manifest.MOST_WHOLE", longest)
+        use(monkeypatch, store := FakeStore())
+        publish(many, **before)
+        add(new, **after)
+        trees.append(tree_in(store))
+    assert trees[0] == trees[1]
+
+
 LABELS = '[variants]\nby = "local"\npattern = "cu[0-9]+|cpu"\n'
 
 

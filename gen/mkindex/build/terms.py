@@ -10,6 +10,7 @@ from mkindex.build.policy import policy_of, refuse_options
 from mkindex.build.variants import keep_variants
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
+from mkindex.config.table import OPTIONS
 from mkindex.errors import Note
 from mkindex.examine.upload_times import source_date_epoch
 from mkindex.hosts.buckets import is_bucket
@@ -48,14 +49,15 @@ def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> T
     epoch = source_date_epoch()
     now = int(time.time()) if epoch is None else epoch
     site = _site(config, policy)
-    recorded = (_recorded(site, policy),) if is_bucket(config.destination) else ()
+    recorded = (_recorded(config, site, policy),) if is_bucket(config.destination) else ()
     return Terms(policy=policy, now=now, site=site, notes=tuple(notes), recorded=recorded)
 
 
-def _recorded(site: Site, policy: "Policy | None") -> bytes:
+def _recorded(config: Config, site: Site, policy: "Policy | None") -> bytes:
     from mkindex.policy.rules import NO_POLICY  # here, since most builds have no policy
 
-    return TERMS + f"{digest(site.key, policy or NO_POLICY)}\n".encode()
+    options = (f"{one.name} {getattr(config, one.name)!r}" for one in OPTIONS if one.shapes)
+    return TERMS + f"{digest(site.key, policy or NO_POLICY, *options)}\n".encode()
 
 
 def _site(config: Config, policy: "Policy | None") -> Site:
