@@ -348,7 +348,7 @@ def test_a_published_file_with_other_bytes_is_rejected_and_the_same_file_repairs
     report = add(union(tmp_path / "both", old, new), tmp_path / "public", grace=0)
     assert {one.location: one.reason.partition(":")[0] for one in report.rejected} == {
         str(path): "the zip has extra bytes after its end",
-        str(gone): "listed by the index, but somebody removed it. Add it again from its source",
+        str(gone): "listed by the index, but missing in DEST. Add it again from its source",
     }
     assert read_tree(tmp_path / "public") == cold_build(tmp_path / "both")
 

@@ -118,8 +118,8 @@ class PublishedSource:
         if status is None or not stat.S_ISREG(status.st_mode):
             return Rejected(
                 location=place,
-                reason="listed by the index, but somebody removed it. Add it again from its source",
-                reason_of_many="listed by the index, but somebody removed them. Add them again from their source",
+                reason="listed by the index, but missing in DEST. Add it again from its source",
+                reason_of_many="listed by the index, but missing in DEST. Add them again from their source",
             )
         link = link._replace(project=project_on_page(link.filename, project))
         return Artifact(self.root, path, Fingerprint.of(status), link)
