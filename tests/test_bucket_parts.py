@@ -418,8 +418,10 @@ def test_a_part_that_somebody_deleted_or_changed_is_named(many: Path, new: Path,
     )
     assert {key: store.objects[key] for key in before} == before
     store.delete([MANIFEST])
+    write_wheel(many, "project-3", "2.0")
     publish(many, overwrite=True)
     assert tree_in(store) == cold_build(many)
+    assert parts_in(store) == {*listed(store).values()}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.memory import MemoryDestination
 from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Destination, FileChanged, Plan
+from support.divided import divide
 from support.fake_store import FakeStore
 from support.publishing import (
     MTIME,
@@ -44,12 +45,14 @@ def wheels(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture(params=["memory", "copy", "hardlink", "bucket"])
-def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
+@pytest.fixture(params=["memory", "copy", "hardlink", "bucket", "divided"])
+def destination(request: pytest.FixtureRequest, public: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Destination]:
     if request.param == "memory":
         yield MemoryDestination(read_file)
         return
-    if request.param == "bucket":
+    if request.param in ("bucket", "divided"):
+        if request.param == "divided":
+            divide(monkeypatch)
         store = FakeStore()
         origins = Origins(lambda location: store)
         with (

@@ -15,6 +15,7 @@ from mkindex.config import Config
 from mkindex.stores.open import open_bucket
 from support.azure_server import CONTAINER, run_container
 from support.builds import cold_build, publish
+from support.divided import divide, is_divided, listed_parts, stored_parts
 from support.growing import cold_union
 from support.store_contract import CONTRACT
 from support.trees import OWN_DIRECTORY
@@ -57,7 +58,12 @@ def test_a_container_keeps_the_contract_of_stores(rule: Callable[[ObjectStore], 
     rule(store)
 
 
-def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, store: ObjectStore) -> None:
+@pytest.mark.parametrize("form", ["whole", "divided"])
+def test_writers_at_the_same_time_lose_no_file(
+    form: str, tmp_path: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if form == "divided":
+        divide(monkeypatch)
     sources = []
     for number in range(5):
         sources.append(tmp_path / f"wheels-{number}")
@@ -70,6 +76,8 @@ def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, store: ObjectStor
     with ThreadPoolExecutor(len(sources)) as threads:
         list(threads.map(add, sources))
     assert tree_in(store) == cold_union(tmp_path / "all", *sources)
+    assert is_divided(store) == (form == "divided")
+    assert listed_parts(store) <= stored_parts(store)
 
 
 def test_a_container_is_a_source_and_readers_find_its_files(tmp_path: Path, store: ObjectStore) -> None:

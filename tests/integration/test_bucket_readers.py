@@ -19,6 +19,7 @@ from support.azure_server import CONTAINER, run_container
 from support.builds import cold_build
 from support.clients import INSTALLERS, ClientHome
 from support.crash_scenes import build_quickly, change, revert, start
+from support.divided import divide, is_divided, listed_parts, stored_parts
 from support.faulty_disk import ProcessKilled
 from support.s3_server import NAME, run_bucket
 from support.trees import find_broken_links
@@ -37,30 +38,40 @@ class Place(NamedTuple):
 
     address: str
     store: ObjectStore
+    is_divided: bool
 
 
 @contextmanager
-def open_place(address: str, variables: dict[str, str]) -> Iterator[Place]:
+def open_place(address: str, variables: dict[str, str], *, is_divided: bool = False) -> Iterator[Place]:
+    """Open a bucket in which every manifest is divided, or none."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        yield Place(address, open_bucket(address, (), timeout=30.0))
+        if is_divided:
+            divide(patch)
+        yield Place(address, open_bucket(address, (), timeout=30.0), is_divided)
 
 
 @pytest.fixture(params=["s3", "azure"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     own = tmp_path / "server"
     own.mkdir()
-    if request.param == "azure":
-        with run_container(own) as variables, open_place(f"az://{CONTAINER}/python", variables) as opened:
-            yield opened
-    elif request.param == "ceph":  # one server for all tests
-        running = request.getfixturevalue("ceph")
-        with open_place(f"s3://{NAME}/{request.node.originalname}", running.environment) as opened:
+    kind, _, form = request.param.partition(" ")
+    is_divided = form == "divided"
+    if kind == "azure":
+        with run_container(own) as variables:
+            address = f"az://{CONTAINER}/python"
+            with open_place(address, variables, is_divided=is_divided) as opened:
+                yield opened
+    elif kind == "ceph":  # one server for all tests
+        running, address = request.getfixturevalue("ceph"), f"s3://{NAME}/{request.node.name}"
+        with open_place(address, running.environment, is_divided=is_divided) as opened:
             yield opened
     else:
-        with run_bucket(own) as running, open_place(f"s3://{NAME}/python", running.environment) as opened:
-            yield opened
+        with run_bucket(own) as running:
+            address = f"s3://{NAME}/python"
+            with open_place(address, running.environment, is_divided=is_divided) as opened:
+                yield opened
 
 
 @pytest.fixture
@@ -84,10 +95,12 @@ def remove(version: str, place: Place) -> None:
     build(Config(sources=(), destination=place.address, jobs=1, prune=True), growth=growth)
 
 
+@pytest.mark.parametrize("place", ["s3", "azure", "azure divided"], indirect=True)
 def test_a_writer_killed_at_any_request_leaves_no_broken_link_and_the_next_finishes(
     source: Path, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_quickly(monkeypatch)
+    monkeypatch.setattr("mkindex.publish.bucket_manifest.KEPT_FOR", 0)
     watched = watch(monkeypatch, place.store)
     publish(source, place)
     change(source)
@@ -104,10 +117,14 @@ def test_a_writer_killed_at_any_request_leaves_no_broken_link_and_the_next_finis
             publish(source, place)
         watched.killed_at = 0
         assert (at, broken_links(place.store)) == (at, [])
+        assert (at, listed_parts(place.store) - stored_parts(place.store)) == (at, set())
         publish(source, place)
         assert (at, read_objects(place.store)) == (at, whole)
+        assert (at, stored_parts(place.store)) == (at, listed_parts(place.store))
+    assert is_divided(place.store) == place.is_divided
 
 
+@pytest.mark.parametrize("place", ["s3", "azure", "azure divided"], indirect=True)
 def test_a_reader_who_looks_after_every_request_finds_all_that_pages_name(
     source: Path, tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +186,7 @@ class Reader:
 
 
 # The lab kills writers to Ceph, which takes longer.
-@pytest.mark.parametrize("place", ["s3", "ceph", "azure"], indirect=True)
+@pytest.mark.parametrize("place", ["s3", "ceph", "azure", "ceph divided"], indirect=True)
 def test_readers_that_follow_every_link_while_an_index_changes_find_them_all(
     source: Path, tmp_path: Path, place: Place
 ) -> None:

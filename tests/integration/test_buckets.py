@@ -26,6 +26,7 @@ from mkindex.stores.objects import ABSENT, Conflict, Headers, ObjectStore
 from mkindex.stores.open import open_bucket
 from support.builds import cold_build
 from support.clients import INSTALLERS, ClientHome
+from support.divided import divide, is_divided, listed_parts, stored_parts
 from support.growing import cold_union
 from support.s3_server import NAME, Bucket, run_bucket
 from support.store_contract import CONTRACT
@@ -60,6 +61,14 @@ def there(server: Bucket) -> Iterator[Bucket]:
         yield server
         store = open_bucket(f"s3://{NAME}", (), timeout=30.0)
         store.delete(list(server.listed()))
+
+
+@pytest.fixture(params=["whole", "divided"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The form of every manifest that is written."""
+    if request.param == "divided":
+        divide(monkeypatch)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -138,7 +147,7 @@ def test_clients_install_from_a_bucket_and_only_changes_are_written(
     assert there.changes() == []
 
 
-def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, there: Bucket) -> None:
+def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, there: Bucket, form: str) -> None:
     sources = []
     for number in range(10):
         sources.append(tmp_path / f"wheels-{number}")
@@ -149,6 +158,9 @@ def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, there: Bucket) ->
         with ThreadPoolExecutor(writers) as threads:
             list(threads.map(add, sources[:writers] if writers == 2 else sources[5:]))
     assert stored(there) == objects(cold_union(tmp_path / "all", *sources[:2], *sources[5:]))
+    store = open_store()
+    assert is_divided(store) == (form == "divided")
+    assert listed_parts(store) <= stored_parts(store)
 
 
 @pytest.mark.parametrize("writers", [2, 5])

@@ -319,9 +319,10 @@ class BucketDestination:
                 f"{printable(self.root)}: another mkindex process published at the same time. Run again"
             ) from error
         self._state = None
-        if not self._claim.is_inherited or not after.kept:
+        if not after.kept or not (self._claim.is_inherited or state.parts is None):
             return after.outdated
-        stray = (one.key for one in self._store.list(f"{PARTS_DIRECTORY}/"))  # of the writer that died, too
+        # Those of the writer that died, too, and of a list that somebody deleted.
+        stray = (one.key for one in self._store.list(f"{PARTS_DIRECTORY}/"))
         return [path for path in stray if path not in after.kept]
 
     def _upload(self, puts: Sequence[Put], advance: Advance) -> None:
