@@ -290,7 +290,7 @@ def test_a_page_whose_bytes_are_not_those_in_the_record_is_left_with_a_note(  # 
     before = seen(theirs.parent)
     report = publish(wheels, public)
     assert notes(report) == [
-        ("docs/index.html", "changed since mkindex wrote it, left as it is. The index has no such page any more")
+        ("docs/index.html", "changed since mkindex wrote it, so it was not deleted. The index no longer has this page")
     ]
     assert (seen(theirs.parent), own_files(public)) == (before, {"manifest"})
     assert notes(publish(wheels, public)) == []

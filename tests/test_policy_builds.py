@@ -208,7 +208,7 @@ def test_a_policy_among_the_wheels_is_refused(here: Path, place: str, *, recursi
         with refused as error:
             publish(here / "wheels", here / "public", policy=str(path), recursive=recursive)
         assert not error or str(error.value) == (
-            f"the policy {path} is in the source {here}/wheels: whoever can add a wheel there could change it. "
+            f"the policy {path} is in the source {here}/wheels: anybody who can add a wheel there could change it. "
             "Move it to another directory"
         )
 

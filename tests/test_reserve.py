@@ -119,7 +119,7 @@ def test_reserved_and_removed_names_keep_a_page_without_files(source: Path, tree
     assert json.loads((tree / "simple/gone/index.v1_json").read_text()) == reserved
     assert '<meta name="mkindex:reserved" content="true">' in (tree / "simple/gone/index.html").read_text()
     notes = [[f"{note.location}: {note.text}" for note in report.notes] for report in (first, second, third)]
-    text = "gone: has no files any more, but its name stays reserved. To give it up: --release gone"
+    text = "gone: no longer has files, but its name stays reserved. To give it up: --release gone"
     assert notes == [[], [text], []]
     assert [len(report.index.projects) for report in (first, second, third)] == [2, 1, 1]
     assert (third.plan.has_changes, "gone" in (tree / "index.html").read_text()) == (False, False)

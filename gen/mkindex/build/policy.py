@@ -56,6 +56,6 @@ def _refuse_among_wheels(policy: str, config: Config) -> None:
         source = Path(os.path.realpath(path))
         if os.path.isdir(path) and (place == source or (config.recursive and place.is_relative_to(source))):
             raise ConfigError(
-                f"the policy {printable(policy)} is in the source {printable(path)}: whoever can add a wheel there "
+                f"the policy {printable(policy)} is in the source {printable(path)}: anybody who can add a wheel there "
                 "could change it. Move it to another directory"
             )

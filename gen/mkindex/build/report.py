@@ -118,7 +118,7 @@ def remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     for entry in todo.edited:
         yield Note(
             location=entry.path,
-            text="changed since mkindex wrote it, left as it is. The index has no such page any more",
+            text="changed since mkindex wrote it, so it was not deleted. The index no longer has this page",
         )
     for path in todo.foreign_pages:
         yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

@@ -34,7 +34,7 @@ def reserve_names(index: Index, found: Index, config: Config, destination: Desti
             continue
         names.add(name)
         if had_files and not reserved.has(name):
-            text = "has no files any more, but its name stays reserved. To give it up: --release {name}"
+            text = "no longer has files, but its name stays reserved. To give it up: --release {name}"
             notes.append(Note(location=name, text=text.format(name=name), text_of_many=text.format(name="NAME")))
     without_files = (Project(name=name, files=()) for name in sorted(names))
     merged = merge(index.projects, without_files, key=attrgetter("name"))

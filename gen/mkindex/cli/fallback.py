@@ -21,8 +21,8 @@ def fallback_options(command: F) -> F:
         "--reserve",
         multiple=True,
         metavar="GLOB",
-        help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that the "
-        "tree was built with. May be repeated.",
+        help="With --fallback: a name that the fallback never answers for, such as 'acme-*', in addition to those "
+        "that the tree was built with. May be repeated.",
     )
     fallback = click.option(
         "--fallback",

@@ -67,7 +67,7 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
     """Print the configuration with which a web server serves an index as clients expect it.
 
     NAME is nginx, apache or caddy. The output is complete: JSON or HTML as the client prefers, pages cached for one
-    minute and files for ever, sdists sent without changes, hidden files not served. A comment at the top says where to
+    minute and files forever, sdists sent without changes, hidden files not served. A comment at the top says where to
     put it. If the host of --url is localhost or an address such as 127.0.0.1, only this machine can connect, unless
     --listen gives another address.
 
