@@ -66,11 +66,13 @@ class CredentialStore:
 
     def headers(self, url: str) -> dict[str, str]:
         """Return the header field that a request to an address needs, {} if there are no credentials for it."""
-        if self._anonymous or not self.is_named(url):
+        start = start_of(url)
+        host = _host_name(start)
+        if self._anonymous or host not in self._named:
             return {}
         if token := self.token_for(url):
             return {"Authorization": f"Bearer {token}"}
-        found = self._by_origin.get(origin(url)) or self._of_netrc(host_name(url))
+        found = self._by_origin.get(_origin(start)) or self._of_netrc(host)
         if not found:
             return {}
         import base64

@@ -54,4 +54,6 @@ class Mounts:
 
     def find(self, url: str) -> FileServer | None:
         """Return what reads a file; None: a server of the web."""
+        if not self._servers:
+            return None
         return next((server for server in self._servers.values() if server.holds(url)), None)

@@ -7,15 +7,24 @@ import threading
 import time
 from collections.abc import Mapping
 from itertools import cycle
+from typing import NamedTuple
 
 from mkindex.web.addresses import Networks, ascii_url
-from mkindex.web.credentials import CredentialStore, origin
+from mkindex.web.credentials import CredentialStore, origin, start_of
 from mkindex.web.proxies import Proxies
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
 from mkindex.web.responses import Refused, RequestFailed, Unreachable
 from mkindex.web.retries import repeat_failed
 from mkindex.web.throttle import OVERLOADED, Throttle
 from mkindex.web.transport import NoResponse, Request, Response, Transport
+
+
+class _Host(NamedTuple):
+    """What all addresses with the same start share."""
+
+    start: str  # in ASCII
+    proxy: str  # its address, "" if there is none
+    throttle: Throttle
 
 
 class Sender:
@@ -30,6 +39,7 @@ class Sender:
         self._proxies = Proxies()
         self._stopped = stopped
         self._throttles: dict[tuple[str, str], Throttle] = {}  # by origin
+        self._hosts: dict[str, _Host] = {}  # by the start of an address
 
     def close(self) -> None:
         """Close all connections."""
@@ -70,8 +80,9 @@ class Sender:
         return response
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
-        url = ascii_url(url)
-        proxy = self._proxies.get(url)
+        before = start_of(url)
+        start, proxy, throttle = self._hosts.get(before) or self._add_host(before)
+        url = start + url[len(before) :]
         addresses: list[str] = []
         if not self._credentials.is_named(url):
             addresses = self._networks.addresses(url, through_proxy=bool(proxy))
@@ -79,10 +90,9 @@ class Sender:
             self._networks.allow_network_of(url)
         fields = {**headers, **self._credentials.headers(url)}
         each = cycle([Request(method, url, fields, proxy, address) for address in addresses or [""]])
-        throttle = self.throttle(url)
 
         def attempt() -> Response:
-            start = time.monotonic()
+            began = time.monotonic()
             try:
                 response = self._transport.send(next(each))
             except NoResponse as error:
@@ -91,8 +101,13 @@ class Sender:
             throttle.report(
                 is_overloaded=response.status in OVERLOADED,
                 is_persistent=response.is_persistent,
-                seconds=time.monotonic() - start,
+                seconds=time.monotonic() - began,
             )
             return response
 
         return repeat_failed(attempt, self._stopped)
+
+    def _add_host(self, start: str) -> _Host:
+        url = ascii_url(start)
+        host = self._hosts[start] = _Host(url, self._proxies.get(url), self.throttle(url))
+        return host

@@ -69,7 +69,10 @@ def last_modified(headers: Mapping[str, str]) -> str:
         return ""
     modified = _seconds(headers["last-modified"])
     sent = _seconds(headers["date"]) if "date" in headers else None if modified is None else modified + 1
-    return format_upload_time(modified) if modified is not None and sent is not None and modified < sent else ""
+    return _upload_time(modified) if modified is not None and sent is not None and modified < sent else ""
+
+
+_upload_time = lru_cache(format_upload_time)
 
 
 @lru_cache
