@@ -378,6 +378,26 @@ def test_a_writer_killed_at_any_request_leaves_no_broken_link_and_the_next_leave
         assert parts_in(store) == {*listed(store).values()}
 
 
+def test_what_somebody_put_among_the_parts_stays_when_stray_parts_are_deleted(
+    many: Path, new: Path, monkeypatch: pytest.MonkeyPatch, store: FakeStore
+) -> None:
+    build_quickly(monkeypatch)
+    publish(many)
+    store.put(foreign := f"{PARTS}notes.txt", b"notes", FILE_HEADERS)
+    store.put(stray := f"{PARTS}{'0' * 64}", b"stray", FILE_HEADERS)
+
+    def fail(_number: int, request: str) -> None:
+        if request.startswith("PUT") and MANIFEST in request:
+            raise ProcessKilled
+
+    store.fails = fail
+    with pytest.raises(ProcessKilled):
+        add(new)
+    store.fails = lambda _number, _request: None
+    add(new)
+    assert [path in store.objects for path in (foreign, stray)] == [True, False]
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_writers_at_the_same_time_lose_no_file(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int

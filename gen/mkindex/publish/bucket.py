@@ -38,6 +38,7 @@ from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Position
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST, PARTS_DIRECTORY
+from mkindex.tree.parts import is_part
 
 if TYPE_CHECKING:
     from mkindex.sources.published import PublishedProject
@@ -322,8 +323,8 @@ class BucketDestination:
         if not after.kept or not (self._claim.is_inherited or state.parts is None):
             return after.outdated
         # Those of the writer that died, too, and of a list that somebody deleted.
-        stray = (one.key for one in self._store.list(f"{PARTS_DIRECTORY}/"))
-        return [path for path in stray if path not in after.kept]
+        found = (one.key for one in self._store.list(f"{PARTS_DIRECTORY}/"))
+        return [path for path in found if is_part(path) and path not in after.kept]
 
     def _upload(self, puts: Sequence[Put], advance: Advance) -> None:
         """Upload files and then siblings, which no reader can find yet."""

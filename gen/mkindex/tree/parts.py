@@ -23,6 +23,12 @@ def part_path(sha256: str) -> str:
     return f"{PARTS_DIRECTORY}/{sha256}"
 
 
+def is_part(path: str) -> bool:
+    """Tell whether mkindex gives a part this path: another file there is not its own."""
+    name = path.removeprefix(f"{PARTS_DIRECTORY}/")
+    return len(name) == 64 and _DIGITS.issuperset(name)
+
+
 def part_digest(data: bytes) -> str:
     """Return the sha256 of a part."""
     return hashlib.sha256(data).hexdigest()
