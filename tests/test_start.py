@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -63,6 +64,16 @@ def test_a_build_with_nothing_to_do_imports_neither_what_reads_files_nor_what_re
     modules = imported_by(*build)
     unwanted = {name for name in modules if name.startswith((*EXPENSIVE, *NOT_ALWAYS))}
     assert (distributions_of(modules), unwanted) == ({"click"}, set())
+
+
+def test_requests_without_a_proxy_do_not_import_what_reads_the_settings_of_proxies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    code = "import sys; from mkindex.web.proxies import Proxies; Proxies(); print('urllib.request' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{sys.platform in ('darwin', 'win32')}\n"
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
