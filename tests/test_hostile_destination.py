@@ -329,7 +329,7 @@ def test_a_manifest_with_values_that_are_too_long_is_damaged(text: str, wheels: 
     assert read_tree(public) == cold_build(wheels) | {"docs/index.html": b"theirs"}
 
 
-@pytest.mark.parametrize("name", ["LARGEST", "_LARGEST_SECTION"])
+@pytest.mark.parametrize("name", ["_LARGEST_ON_DISK", "_LARGEST_SECTION"])
 def test_a_manifest_that_is_larger_than_any_index_is_damaged(
     name: str, wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,9 +69,13 @@ def open_manifest(path: str) -> BinaryIO:
     Raises OSError, and DamagedManifest for parts that are missing or damaged.
     """
     stream = open_record(path)
-    if stream.read(len(_LIST)) != _LIST:
-        stream.seek(0)
-        return stream
+    try:
+        if stream.read(len(_LIST)) != _LIST:
+            stream.seek(0)
+            return stream
+    except OSError:  # of a pipe, for example
+        stream.close()
+        raise
     root = path.removesuffix(MANIFEST)
 
     def read(part: str) -> bytes:
